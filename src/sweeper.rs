@@ -68,6 +68,9 @@ pub async fn sweep(app: &App) -> SweepOutcome {
 async fn record(app: &App) {
     log_unwritten(app.issuer.uses.write(&app.context.db).await);
     app.issuer.uses.expire_written();
+    if let Err(error) = app.key_uses.write(&app.context.db).await {
+        tracing::warn!(%error, "could not store when keys were last used");
+    }
     if let Err(error) = app.report_access_lifetime().await {
         tracing::warn!(%error, "could not report the lifetime of access tokens");
     }

@@ -25,6 +25,7 @@ use crate::db::engine::Db;
 use crate::db::engine::error::DbError;
 use crate::db::families::last_tokens;
 use crate::db::keys::callers::CallerCache;
+use crate::db::keys::last_uses::KeyUses;
 use crate::limits::intake::{Intake, IntakeRules, Refused};
 use crate::limits::rate_limit::RateLimits;
 use crate::limits::waiting::WaitingRequests;
@@ -49,6 +50,7 @@ pub struct App {
     pub context: Context,
     pub registrar: Registrar,
     pub callers: CallerCache,
+    pub key_uses: KeyUses,
     pub find_client: FindClient,
     /// For tests of auth methods. Deliveries have their own concurrency limit.
     pub webhooks_outgoing: Outgoing,
@@ -94,6 +96,7 @@ impl App {
             issuer: Arc::new(from_config::issuer(&config, &ring, &signing, &db)),
             resource_servers: ResourceServers::new(&config.resources.declared, clock.clone()),
             callers: CallerCache::new(clock.clone()),
+            key_uses: KeyUses::default(),
             request_ids: RequestIds::new(&random),
             limits: RateLimits::new(&config.limits, clock.clone()),
             waiting: WaitingRequests::new(WaitingBounds {

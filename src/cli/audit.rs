@@ -17,7 +17,7 @@ use crate::config::Loaded;
 use crate::db::audit_events::{AuditEvent, AuditFilter, ListedEvent};
 use crate::db::engine::error::DbError;
 use crate::db::{audit_events, clients, users};
-use crate::rules::audit::action::stored_names;
+use crate::rules::audit::action::{StoredAction, stored_names};
 use crate::rules::audit::actor::ActorFilter;
 use crate::rules::audit::catalog::parse_audit_event;
 use crate::rules::audit::since::parse_since;
@@ -84,7 +84,7 @@ async fn list(context: &Context, arguments: List, output: Output) -> Result<(), 
         Some(actor) => Some(stored_actor(context, actor).await?),
         None => None,
     };
-    let actions: Vec<&str> = events.into_iter().flat_map(stored_names).collect();
+    let actions: Vec<StoredAction<'_>> = events.into_iter().flat_map(stored_names).collect();
     let filter = AuditFilter {
         org_id: org.find(context).await?,
         actor: actor.as_deref(),

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
 use crate::actions::keys::create_key;
+use crate::actions::keys::create_key::KeyNames;
 use crate::actions::keys::revoke_key;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Output, Page};
+use crate::cli::output::{Output, Page, quoted};
 use crate::cli::runtime::block_on;
 use crate::cli::{database, output};
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::db::keys::callers::CallerCache;
 use crate::db::keys::listed_key::ListedKey;
 use crate::db::keys::{api_keys, application_keys};
 use crate::rules::id::{KeyId, OrgId};
+use crate::rules::identity::key_name::KeyName;
 use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
@@ -31,8 +33,11 @@ pub enum Command {
         /// Email address of the user that the application key acts for.
         #[arg(long, value_name = "EMAIL")]
         user: String,
+        /// Name of both keys. Without it, they are named "API key" and "Application key".
+        #[arg(long, value_name = "NAME", value_parser = KeyName::parse)]
+        name: Option<KeyName>,
     },
-    /// List keys by ID, user and last four characters.
+    /// List keys by ID, name, user and last four characters.
     List {
         #[command(flatten)]
         org: OrgFlag,
@@ -51,9 +56,11 @@ pub enum Command {
 struct KeyRow {
     id: KeyId,
     kind: &'static str,
+    name: String,
     user: Option<String>,
     last_four: String,
     created_at: String,
+    last_used_at: Option<String>,
     revoked_at: Option<String>,
 }
 
@@ -62,62 +69,77 @@ impl KeyRow {
         Self {
             id: key.id,
             kind,
+            name: key.name,
             user: key.email,
             last_four: key.last_four,
             created_at: key.created_at.to_rfc3339(),
+            last_used_at: key.last_used_at.map(Timestamp::to_rfc3339),
             revoked_at: key.revoked_at.map(Timestamp::to_rfc3339),
         }
     }
 }
 
+/// The columns of the list, as a table.
+const COLUMNS: [&str; 8] =
+    ["id", "kind", "name", "user", "last_four", "created_at", "last_used_at", "revoked_at"];
+
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
     block_on(async {
         let context = database::open(&loaded.config).await?;
         match command {
-            Command::Create { org, user } => {
-                let org = org.find(&context).await?;
-                let keys =
-                    create_key::create_key(&context, org.id, &user, &AuditActor::COMMAND_LINE)
-                        .await
-                        .map_err(Failure::failed)?;
-                let shown = json!({
-                    "api_key": keys.api_key.expose(),
-                    "api_key_id": keys.api_key_id,
-                    "application_key": keys.application_key.expose(),
-                    "application_key_id": keys.application_key_id,
-                });
-                output::item(output, &shown, || {
-                    let api_key = keys.api_key.expose();
-                    let application_key = keys.application_key.expose();
-                    format!(
-                        "API key          {api_key}\nApplication key  {application_key}\n\nThey are shown only once."
-                    )
-                })
-            }
+            Command::Create { org, user, name } => create(&context, org, &user, name, output).await,
             Command::List { org, limit } => {
                 let org = org.find(&context).await?;
                 let page = Page::of(list(&context, org.id).await?, limit);
-                output::list(
-                    output,
-                    &page.items,
-                    &["id", "kind", "user", "last_four", "created_at", "revoked_at"],
-                )?;
+                output::list(output, &page.items, &COLUMNS)?;
                 page.note_if_more(output);
                 Ok(())
             }
-            Command::Revoke { id } => {
-                // This process serves no requests. Running servers notice within five seconds.
-                let callers = CallerCache::new(Clock::system());
-                revoke_key::revoke_key(&context, &callers, KeyId(id), &AuditActor::COMMAND_LINE)
-                    .await
-                    .map_err(Failure::failed)?;
-                output::item(output, &json!({"id": id, "revoked": true}), || {
-                    format!(
-                        "Key {id} is revoked. Running servers stop accepting it within five seconds."
-                    )
-                })
-            }
+            Command::Revoke { id } => revoke(&context, id, output).await,
         }
+    })
+}
+
+async fn create(
+    context: &Context,
+    org: OrgFlag,
+    user: &str,
+    name: Option<KeyName>,
+    output: Output,
+) -> Result<(), Failure> {
+    let org = org.find(context).await?;
+    let (names, by) = (KeyNames::of(name), AuditActor::COMMAND_LINE);
+    let keys = create_key::create_named_key(context, org.id, user, &names, &by)
+        .await
+        .map_err(Failure::failed)?;
+    let shown = json!({
+        "api_key": keys.api_key.expose(),
+        "api_key_id": keys.api_key_id,
+        "api_key_name": names.api_key.as_str(),
+        "application_key": keys.application_key.expose(),
+        "application_key_id": keys.application_key_id,
+        "application_key_name": names.application_key.as_str(),
+    });
+    output::item(output, &shown, || {
+        let api_key = keys.api_key.expose();
+        let application_key = keys.application_key.expose();
+        format!(
+            "API key          {api_key}\nApplication key  {application_key}\n\nThey are shown only once."
+        )
+    })
+}
+
+async fn revoke(context: &Context, id: Uuid, output: Output) -> Result<(), Failure> {
+    // This process serves no requests. Running servers notice within five seconds.
+    let callers = CallerCache::new(Clock::system());
+    let revoked = revoke_key::revoke_key(context, &callers, KeyId(id), &AuditActor::COMMAND_LINE)
+        .await
+        .map_err(Failure::failed)?;
+    output::item(output, &json!({"id": id, "name": revoked.name, "revoked": true}), || {
+        let name = quoted(&revoked.name);
+        format!(
+            "Key {id} ({name}) is revoked. Running servers stop accepting it within five seconds."
+        )
     })
 }
 

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::db::engine::error::DbError;
 use crate::db::engine::{DbHandle, with_conn};
 use crate::rules::audit::action;
+use crate::rules::audit::action::StoredAction;
 use crate::rules::id::OrgId;
 use crate::rules::timestamp::Timestamp;
 
@@ -68,7 +69,7 @@ impl From<Row> for AuditEvent {
             org_id: row.org_id.map(OrgId),
             at: Timestamp::from_seconds(row.at),
             actor: row.actor,
-            action: action::current_name(&row.action).to_owned(),
+            action: action::current_name(&row.action, &row.subject).to_owned(),
             subject: row.subject,
             before: row.before.map(|Json(value)| value),
             after: row.after.map(|Json(value)| value),
@@ -86,7 +87,7 @@ pub struct AuditFilter<'a> {
     /// `user:ID` also finds actions of the user with a key or a token.
     pub actor: Option<&'a str>,
     /// The names as stored. An empty list finds all actions.
-    pub actions: &'a [&'a str],
+    pub actions: &'a [StoredAction<'a>],
     pub since: Option<Timestamp>,
     pub limit: u32,
 }
@@ -105,8 +106,9 @@ struct ListedRow {
     org_name: Option<String>,
 }
 
+/// The argument is the rest of a query of the actions, as `wanted (name, subject)`.
 macro_rules! search_events {
-    ($is_one:literal) => {
+    ($wanted:literal) => {
         concat!(
             "SELECT e.id, e.org_id, e.at, e.actor, e.action, e.subject, e.before, e.after, e.request_id, e.address,
                     o.name AS org_name
@@ -114,9 +116,10 @@ macro_rules! search_events {
                LEFT JOIN orgs o ON o.id = e.org_id
               WHERE ($1 IS NULL OR e.org_id = $1)
                 AND ($2 IS NULL OR e.actor = $2 OR substr(e.actor, 1, length($2) + 1) = $2 || ' ')
-                AND ($3 IS NULL OR e.action ",
-            $is_one,
-            ")
+                AND ($3 IS NULL OR EXISTS (",
+            $wanted,
+            " WHERE e.action = wanted.name
+                           AND substr(e.subject, 1, length(wanted.subject)) = wanted.subject))
                 AND ($4 IS NULL OR (e.at >= $4 AND e.id >= $5))
               ORDER BY e.id DESC LIMIT $6"
         )
@@ -130,26 +133,36 @@ pub async fn search(
 ) -> Result<Vec<ListedEvent>, DbError> {
     let AuditFilter { org_id, actor, actions, since, limit } = filter;
     let first_id = since.map(first_id_since);
+    let names: Vec<&str> = actions.iter().map(|action| action.name).collect();
+    let subjects: Vec<&str> = actions.iter().map(|action| action.subject).collect();
+    let pairs: Value = actions.iter().map(|action| json!([action.name, action.subject])).collect();
     let rows: Vec<ListedRow> = with_conn!(
         db,
-        |postgres| sqlx::query_as(search_events!("= ANY($3)"))
+        |postgres| sqlx::query_as(search_events!(
+            "SELECT 1 FROM UNNEST($3::text[], $7::text[]) AS wanted (name, subject)"
+        ))
+        .bind(org_id.map(|id| id.0))
+        .bind(*actor)
+        .bind((!actions.is_empty()).then(|| names.clone()))
+        .bind(since.map(Timestamp::seconds))
+        .bind(first_id)
+        .bind(i64::from(*limit))
+        .bind(subjects.clone())
+        .fetch_all(postgres)
+        .await,
+        |sqlite| {
+            sqlx::query_as(search_events!(
+            "SELECT 1 FROM (SELECT value ->> 0 AS name, value ->> 1 AS subject FROM json_each($3)) AS wanted"
+        ))
             .bind(org_id.map(|id| id.0))
             .bind(*actor)
-            .bind((!actions.is_empty()).then(|| actions.to_vec()))
-            .bind(since.map(Timestamp::seconds))
-            .bind(first_id)
-            .bind(i64::from(*limit))
-            .fetch_all(postgres)
-            .await,
-        |sqlite| sqlx::query_as(search_events!("IN (SELECT value FROM json_each($3))"))
-            .bind(org_id.map(|id| id.0))
-            .bind(*actor)
-            .bind((!actions.is_empty()).then(|| json!(actions).to_string()))
+            .bind((!actions.is_empty()).then(|| pairs.to_string()))
             .bind(since.map(Timestamp::seconds))
             .bind(first_id)
             .bind(i64::from(*limit))
             .fetch_all(sqlite)
             .await
+        }
     )?;
     Ok(rows
         .into_iter()

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
+use crate::actions::keys::revoked_keys::{RevokedClientKeys, revoke_keys_of_client};
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -24,8 +25,8 @@ pub enum DisableClientError {
     Db(#[from] DbError),
 }
 
-/// Disables a client in an organization: all its grants are revoked, and users cannot authorize it.
-/// They see the reason.
+/// Disables a client in an organization: all its grants and its API key are revoked, and users
+/// cannot authorize it. They see the reason. Servers cache keys and refuse them within five seconds.
 pub async fn disable_client(
     context: &Context,
     org_id: OrgId,
@@ -85,10 +86,11 @@ async fn set_disabling_in(
     };
     org_clients::set_disabling(tx, org_id, client_id, &new, now).await?;
     clients::adopt(&mut *tx, client_id, now).await?;
-    let mut ended = Vec::new();
+    let (mut ended, mut keys) = (Vec::new(), None);
     if new.is_disabled {
         let ids = grants::ids::of_client(tx, org_id, client_id).await?;
         ended = revocations::revoke(tx, &ids, now).await?;
+        keys = Some(revoke_keys_of_client(tx, client_id, Some(org_id), now).await?);
     }
     let subject = format!("client:{client_id}");
     let action = if new.is_disabled { "client.disabled" } else { "client.enabled" };
@@ -98,6 +100,7 @@ async fn set_disabling_in(
     }
     let revoked = RevokedGrants::of(context, &ended, RevocationCause::ClientDisabled, by);
     let mut changes = revoked.changes();
+    changes.extend(keys.iter().flat_map(RevokedClientKeys::changes));
     changes.push(Change { org_id, action, subject: &subject, before: None, after: Some(after) });
     record_and_publish(context, tx, by, changes, &revoked.events()).await?;
     Ok(RevokedAccess::of(tx, &ended).await?)

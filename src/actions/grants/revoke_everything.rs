@@ -90,7 +90,7 @@ async fn revoke_operator_keys(
     let mut revoked = 0;
     for id in all_access::list_keys(&context.db).await? {
         match revoke_key(context, &callers, id, by).await {
-            Ok(()) => revoked += 1,
+            Ok(_) => revoked += 1,
             // Another process revoked it first.
             Err(RevokeKeyError::NoSuchKey(_)) => {}
             Err(error) => return Err(error.into()),

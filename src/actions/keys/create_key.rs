@@ -1,20 +1,35 @@
 //! Creates an API key of an organization and an application key of one of its members. Both keys
 //! are shown once.
 
-use serde_json::json;
-
-use crate::actions::audit;
-use crate::actions::audit::{AuditActor, Change};
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
+use crate::actions::keys::create_api_key::WantedApiKey;
+use crate::actions::keys::{create_api_key, create_application_key};
 use crate::actions::users::create_user::parse_email;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
-use crate::db::keys::application_keys::NewApplicationKey;
-use crate::db::keys::{api_keys, application_keys};
+use crate::db::keys::application_keys::KeyOwner;
 use crate::db::orgs::memberships;
 use crate::db::users;
-use crate::rules::id::{KeyId, OrgId, UserId};
+use crate::rules::id::{KeyId, OrgId};
+use crate::rules::identity::key_attributes::ApplicationKeyAttributes;
+use crate::rules::identity::key_name::KeyName;
 use crate::rules::secret::Secret;
+
+/// The names of a pair of keys.
+#[derive(Clone, Debug)]
+pub struct KeyNames {
+    pub api_key: KeyName,
+    pub application_key: KeyName,
+}
+
+impl KeyNames {
+    /// The same name for both keys. `None` for keys that nobody named.
+    pub fn of(name: Option<KeyName>) -> Self {
+        let or = |unnamed: fn() -> KeyName| name.clone().unwrap_or_else(unnamed);
+        Self { api_key: or(KeyName::of_api_key), application_key: or(KeyName::of_application_key) }
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct NewKeys {
@@ -36,10 +51,22 @@ pub enum CreateKeyError {
     Db(#[from] DbError),
 }
 
+/// Creates a pair of keys without names of their own.
 pub async fn create_key(
     context: &Context,
     org_id: OrgId,
     email: &str,
+    by: &AuditActor,
+) -> Result<NewKeys, CreateKeyError> {
+    create_named_key(context, org_id, email, &KeyNames::of(None), by).await
+}
+
+/// The limits on numbers of keys are for callers of the API, not for the command line.
+pub async fn create_named_key(
+    context: &Context,
+    org_id: OrgId,
+    email: &str,
+    names: &KeyNames,
     by: &AuditActor,
 ) -> Result<NewKeys, CreateKeyError> {
     let no_such_user = || CreateKeyError::NoSuchUser(email.escape_debug().to_string());
@@ -55,7 +82,8 @@ pub async fn create_key(
                 if user.disabled_at.is_some() {
                     return Err(CreateKeyError::Disabled(user.email));
                 }
-                Ok(create_in(context, tx, org_id, user.id, by).await?)
+                let owner = KeyOwner { org_id, user_id: user.id };
+                Ok(create_in(context, tx, owner, names, by).await?)
             })
         })
         .await
@@ -65,33 +93,18 @@ pub async fn create_key(
 pub(in crate::actions) async fn create_in(
     context: &Context,
     tx: &mut Tx,
-    org_id: OrgId,
-    user_id: UserId,
+    owner: KeyOwner,
+    names: &KeyNames,
     by: &AuditActor,
 ) -> Result<NewKeys, DbError> {
-    let keys = NewKeys {
-        api_key: context.random.api_key(),
-        api_key_id: KeyId(context.new_id()),
-        application_key: context.random.application_key(),
-        application_key_id: KeyId(context.new_id()),
-    };
-    let now = context.clock.now();
-    api_keys::insert(&mut *tx, keys.api_key_id, org_id, &keys.api_key, now).await?;
-    let (id, secret) = (keys.application_key_id, &keys.application_key);
-    application_keys::insert(
-        &mut *tx,
-        NewApplicationKey { id, org_id, user_id, secret, created_at: now },
-    )
-    .await?;
-    let subject = format!("user:{user_id}");
-    let after =
-        Some(json!({"api_key_id": keys.api_key_id, "application_key_id": keys.application_key_id}));
-    audit::record(
-        context,
-        tx,
-        by,
-        Change { org_id, action: "keys.created", subject: &subject, before: None, after },
-    )
-    .await?;
-    Ok(keys)
+    let wanted = WantedApiKey { org_id: owner.org_id, name: &names.api_key, client_id: None };
+    let api_key = create_api_key::create_in(context, tx, wanted, by).await?;
+    let new = ApplicationKeyAttributes { name: names.application_key.clone(), scopes: None };
+    let application_key = create_application_key::create_in(context, tx, owner, &new, by).await?;
+    Ok(NewKeys {
+        api_key: api_key.secret,
+        api_key_id: api_key.key.id,
+        application_key: application_key.secret,
+        application_key_id: application_key.key.id,
+    })
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::RevokedGrants;
-use crate::actions::users::end_access::{MemberAccess, end_access, key_revoked};
+use crate::actions::keys::revoked_keys::{KeyKind, key_revoked};
+use crate::actions::users::end_access::{MemberAccess, end_access};
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
@@ -142,7 +143,8 @@ pub(in crate::actions) async fn create_in(
         RevokedGrants::of(context, &left_over.grants, RevocationCause::MembershipEnded, by);
     let keys = left_over.key_subjects();
     let mut changes = revoked.changes();
-    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
+    changes
+        .extend(keys.iter().map(|subject| key_revoked(KeyKind::Application, org_id, subject, now)));
     let subject = format!("user:{}", user.id);
     let after = Some(json!({"email": user.email, "role": role.as_str()}));
     changes.push(Change {

@@ -1,8 +1,6 @@
 //! Revokes the keys and grants of a membership that ends or has ended.
 
-use serde_json::json;
-
-use crate::actions::audit::Change;
+use crate::actions::keys::revoked_keys::KeyKind;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::grants;
@@ -22,7 +20,7 @@ pub(in crate::actions) struct MemberAccess {
 impl MemberAccess {
     /// The names of the keys in the audit trail.
     pub fn key_subjects(&self) -> Vec<String> {
-        self.keys.iter().map(|id| format!("application_key:{id}")).collect()
+        self.keys.iter().map(|id| KeyKind::Application.subject(*id)).collect()
     }
 }
 
@@ -37,9 +35,4 @@ pub(in crate::actions) async fn end_access(
     let ids = grants::ids::of_user(&mut *tx, user_id, Some(org_id)).await?;
     let grants = revocations::revoke(tx, &ids, now).await?;
     Ok(MemberAccess { grants, keys })
-}
-
-pub(in crate::actions) fn key_revoked(org_id: OrgId, subject: &str, now: Timestamp) -> Change<'_> {
-    let after = Some(json!({"revoked_at": now}));
-    Change { org_id, action: "key.revoked", subject, before: None, after }
 }

@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
-use crate::actions::users::end_access::{end_access, key_revoked};
+use crate::actions::keys::revoked_keys::{KeyKind, key_revoked};
+use crate::actions::users::end_access::end_access;
 use crate::actions::users::membership::{MembershipError, lock_member};
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::transaction::Tx;
@@ -58,7 +59,8 @@ async fn remove_in(
     let application_keys = access.keys.len();
     let keys = access.key_subjects();
     let mut changes = revoked.changes();
-    changes.extend(keys.iter().map(|subject| key_revoked(org_id, subject, now)));
+    changes
+        .extend(keys.iter().map(|subject| key_revoked(KeyKind::Application, org_id, subject, now)));
     let subject = format!("user:{}", user.id);
     changes.push(Change {
         org_id,

@@ -36,6 +36,7 @@ mod client_documents;
 mod consent;
 mod database;
 mod http;
+mod keys;
 mod limits;
 mod log;
 mod outgoing;
@@ -54,6 +55,7 @@ pub use crate::config::sections::client_documents::ClientDocuments;
 pub use crate::config::sections::consent::Consent;
 pub use crate::config::sections::database::Database;
 pub use crate::config::sections::http::{Http, names_this_machine};
+pub use crate::config::sections::keys::Keys;
 pub use crate::config::sections::limits::Limits;
 pub use crate::config::sections::log::{Log, LogFormat};
 pub use crate::config::sections::outgoing::Outgoing;
@@ -77,6 +79,7 @@ pub struct Config {
     pub limits: Limits,
     pub registration: Registration,
     pub partners: Partners,
+    pub keys: Keys,
     pub restriction: Restriction,
     pub consent: Consent,
     pub resources: Resources,
@@ -98,6 +101,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Limits::SECTION,
     Registration::SECTION,
     Partners::SECTION,
+    Keys::SECTION,
     Restriction::SECTION,
     Consent::SECTION,
     Resources::SECTION,

@@ -23,7 +23,7 @@ use uuid::Uuid;
 use crate::db::engine::batching::in_order;
 use crate::db::engine::column::{Column, JsonText};
 use crate::db::engine::error::DbError;
-use crate::db::engine::{Db, read_with_conn, with_conn};
+use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
 use crate::db::grants::standing::{StandingRow, standing_columns, standing_joins};
 use crate::db::orgs::memberships;
 use crate::rules::authorization::resource::Resource;
@@ -280,6 +280,17 @@ pub async fn find_liveness(db: &Db, id: FamilyId) -> Result<Option<Liveness>, Db
             .fetch_optional(conn)
             .await)?;
     row.map(Liveness::try_from).transpose()
+}
+
+/// Whether the family exists and is not revoked, for a transaction that must not follow a revocation.
+pub async fn is_live(db: impl DbHandle, id: FamilyId) -> Result<bool, DbError> {
+    let found: Option<Uuid> = with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT id FROM families WHERE id = $1 AND revoked_at IS NULL"
+    )
+    .bind(id.0)
+    .fetch_optional(conn)
+    .await)?;
+    Ok(found.is_some())
 }
 
 /// Like [`find_liveness`] for several families, with results in the same order. Postgres only.

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod application_keys;
 pub mod callers;
+pub mod last_uses;
 pub mod listed_key;
 pub mod ring_usage;
 pub mod sealed;

@@ -101,6 +101,29 @@ pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User
     Ok(row.map(User::from))
 }
 
+/// Returns the given users that exist, by id.
+pub async fn list_by_id(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<User>, DbError> {
+    let rows: Vec<Row> = with_conn!(
+        db,
+        |postgres| {
+            sqlx::query_as(
+            "SELECT id, email, name, created_at, disabled_at FROM users WHERE id = ANY($1) ORDER BY id"
+        )
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await
+        },
+        |sqlite| sqlx::query_as(
+            "SELECT id, email, name, created_at, disabled_at FROM users
+              WHERE id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
+        )
+        .bind(ids_as_json(ids.iter().map(|id| id.0)))
+        .fetch_all(sqlite)
+        .await
+    )?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
 /// Returns the email addresses of the given users that exist.
 pub async fn list_emails(
     db: impl DbHandle,

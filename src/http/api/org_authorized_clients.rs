@@ -87,7 +87,10 @@ pub async fn update(
     let (context, client_id) = (&app.context, authorized.client_id);
     if wanted.is_disabled {
         let by = caller.by();
-        disable_client(context, caller.org_id, client_id, wanted.reason, &by).await?;
+        let disabled = disable_client(context, caller.org_id, client_id, wanted.reason, &by).await;
+        // The API key of the client was revoked.
+        app.callers.clear();
+        disabled?;
     } else {
         enable_client(context, caller.org_id, client_id, &caller.by()).await?;
     }
@@ -113,7 +116,11 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let authorized = find(&app, caller.org_id, &id).await?;
-    disable_client(&app.context, caller.org_id, authorized.client_id, None, &caller.by()).await?;
+    let (client_id, by) = (authorized.client_id, caller.by());
+    let disabled = disable_client(&app.context, caller.org_id, client_id, None, &by).await;
+    // The API key of the client was revoked.
+    app.callers.clear();
+    disabled?;
     Ok(StatusCode::NO_CONTENT)
 }
 

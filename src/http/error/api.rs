@@ -44,6 +44,10 @@ pub enum ApiError {
     Lacks(Permission),
     /// The access token lacks the scope.
     LacksScope(&'static str),
+    /// The application key is limited to scopes without this one.
+    KeyLacksScope(&'static str),
+    /// The caller may not do this, and the compatible API does not say why.
+    BareForbidden,
     /// The operation requires keys, not an access token.
     KeysOnly(&'static str),
     BadRequest {
@@ -67,6 +71,8 @@ pub enum ApiError {
     NoSuchAuthorization,
     /// The caller has no such authorization.
     NoSuchOwnAuthorization,
+    NoSuchApiKey,
+    NoSuchApplicationKey,
     NoSuchAuthMethod,
     NoSuchWebhook,
     NoSuchVariable,
@@ -274,9 +280,10 @@ impl ApiError {
             }
             Self::Body(error) => (error.status(), error.to_string().into()),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized".into()),
-            Self::UnknownKeys => (StatusCode::FORBIDDEN, "Forbidden".into()),
+            Self::UnknownKeys | Self::BareForbidden => (StatusCode::FORBIDDEN, "Forbidden".into()),
             Self::Lacks(permission) => (StatusCode::FORBIDDEN, lacks(*permission).into()),
             Self::LacksScope(scope) => (StatusCode::FORBIDDEN, lacks_scope(scope).into()),
+            Self::KeyLacksScope(scope) => (StatusCode::FORBIDDEN, key_lacks_scope(scope).into()),
             Self::KeysOnly(text) => (StatusCode::FORBIDDEN, (*text).into()),
             Self::NoSuchClient => not_found("there is no client with this id"),
             Self::NoSuchPrivateClient => not_found("this organization has no client with this id"),
@@ -286,6 +293,8 @@ impl ApiError {
             }
             Self::NoSuchAuthorization => not_found("this client has no such authorization"),
             Self::NoSuchOwnAuthorization => not_found("you have no such authorization"),
+            Self::NoSuchApiKey => not_found("API key not found"),
+            Self::NoSuchApplicationKey => not_found("Application key not found"),
             Self::NoSuchAuthMethod => not_found("there is no auth method with this id"),
             Self::NoSuchWebhook => not_found("this organization has no webhook with this name"),
             Self::NoSuchVariable => {
@@ -382,6 +391,10 @@ fn lacks(permission: Permission) -> String {
 
 fn lacks_scope(scope: &str) -> String {
     format!("the access token lacks the scope {scope}: have its user authorize the client for it")
+}
+
+fn key_lacks_scope(scope: &str) -> String {
+    format!("the application key is limited to scopes without {scope}: use another key")
 }
 
 /// Names are short enough to quote, since their length is checked on creation.

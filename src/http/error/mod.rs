@@ -3,6 +3,7 @@
 //! never sent.
 
 mod api;
+mod keys;
 mod oauth;
 mod page;
 mod webhooks;

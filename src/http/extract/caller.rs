@@ -15,13 +15,15 @@ use axum::http::request::Parts;
 use crate::actions::audit::{Actor, AuditActor};
 use crate::app::App;
 use crate::db::authorizations::consents;
+use crate::db::keys::callers::KeyCaller;
 use crate::http::error::ApiError;
 use crate::http::extract::look_ups::wait_for_turn;
 use crate::http::headers::credentials::{API_KEY, APPLICATION_KEY, bearer_token};
 use crate::http::middleware::edge::DeferredCount;
 use crate::http::middleware::origin::Origin;
 use crate::limits::rate_limit::{Class, Counted};
-use crate::rules::id::{OrgId, UserId};
+use crate::rules::client::ClientId;
+use crate::rules::id::{KeyId, OrgId, UserId};
 use crate::rules::identity::api_caller::{ApiCaller, Credential};
 use crate::rules::identity::permission::Permission;
 use crate::rules::scope::ScopeSet;
@@ -32,9 +34,10 @@ const MAX_KEY_LEN: usize = 256;
 
 /// What callers need for an operation.
 pub trait Permit {
-    /// One of these permissions. A token also needs the scope of the same name.
+    /// One of these permissions. A token, and an application key that is limited to scopes, also
+    /// need the scope of the same name.
     const ANY_OF: &'static [Permission];
-    /// If no permission is needed, the scope that a token needs.
+    /// If no permission is needed, the scope that a token and a limited key need.
     const TOKEN_SCOPE: Option<&'static str> = None;
     const ACCEPTS_TOKENS: bool = true;
     /// The error for a token where only keys are accepted.
@@ -101,6 +104,51 @@ impl Permit for OwnClientsDelete {
     const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
 }
 
+/// To see the API keys of the organization.
+pub struct ApiKeysRead;
+
+/// To create and rename API keys. A token must not create a key that outlives it.
+pub struct ApiKeysWrite;
+
+/// To delete API keys.
+pub struct ApiKeysDelete;
+
+/// To see one's own application keys.
+pub struct OwnKeysRead;
+
+/// To create, change and delete one's own application keys. A token must not create a key that
+/// outlives it.
+pub struct OwnKeysWrite;
+
+const KEYS_BY_KEYS: &str =
+    "an access token may not manage keys: use an API key and an application key";
+
+impl Permit for ApiKeysRead {
+    const ANY_OF: &'static [Permission] = &[Permission::ApiKeysRead];
+}
+
+impl Permit for ApiKeysWrite {
+    const ANY_OF: &'static [Permission] = &[Permission::ApiKeysWrite];
+    const ACCEPTS_TOKENS: bool = false;
+    const KEYS_ONLY: &'static str = KEYS_BY_KEYS;
+}
+
+impl Permit for ApiKeysDelete {
+    const ANY_OF: &'static [Permission] = &[Permission::ApiKeysDelete];
+    const ACCEPTS_TOKENS: bool = false;
+    const KEYS_ONLY: &'static str = KEYS_BY_KEYS;
+}
+
+impl Permit for OwnKeysRead {
+    const ANY_OF: &'static [Permission] = &[Permission::UserAppKeys];
+}
+
+impl Permit for OwnKeysWrite {
+    const ANY_OF: &'static [Permission] = &[Permission::UserAppKeys];
+    const ACCEPTS_TOKENS: bool = false;
+    const KEYS_ONLY: &'static str = KEYS_BY_KEYS;
+}
+
 impl Permit for OrgManagement {
     const ANY_OF: &'static [Permission] = &[Permission::OrgManagement];
     const ACCEPTS_TOKENS: bool = false;
@@ -114,6 +162,7 @@ impl Permit for Integrations {
 pub struct Caller<P> {
     pub org_id: OrgId,
     caller: ApiCaller,
+    limit: CredentialLimit,
     origin: Option<Origin>,
     permit: PhantomData<P>,
 }
@@ -123,13 +172,33 @@ impl<P> Caller<P> {
         self.caller.user_id
     }
 
+    /// The API key of the request. `None` if it has an access token.
+    pub const fn api_key_id(&self) -> Option<KeyId> {
+        match &self.limit {
+            CredentialLimit::Keys { api_key_id, .. } => Some(*api_key_id),
+            CredentialLimit::Token { .. } => None,
+        }
+    }
+
+    /// The scopes to which the application key of the request is limited.
+    pub fn key_scopes(&self) -> Option<&ScopeSet> {
+        match &self.limit {
+            CredentialLimit::Keys { scopes, .. } => scopes.as_deref(),
+            CredentialLimit::Token { .. } => None,
+        }
+    }
+
     /// The actor for the audit log.
     pub fn by(&self) -> AuditActor {
-        AuditActor {
-            actor: Actor::ApiCaller(self.caller),
-            request_id: self.origin.as_ref().map(|origin| origin.request_id.to_string()),
-            address: self.origin.as_ref().map(|origin| origin.address),
-        }
+        audit_actor(self.caller, self.origin.as_ref())
+    }
+}
+
+pub(super) fn audit_actor(caller: ApiCaller, origin: Option<&Origin>) -> AuditActor {
+    AuditActor {
+        actor: Actor::ApiCaller(caller),
+        request_id: origin.map(|origin| origin.request_id.to_string()),
+        address: origin.map(|origin| origin.address),
     }
 }
 
@@ -141,42 +210,73 @@ impl<P: Permit> FromRequestParts<Arc<App>> for Caller<P> {
         if !P::ACCEPTS_TOKENS && matches!(identified.caller.credential, Credential::Token(_)) {
             return Err(ApiError::KeysOnly(P::KEYS_ONLY));
         }
-        let caller = check_permission::<P>(app, &identified)?;
-        Ok(Self { org_id: caller.org_id, caller, origin: Origin::of(parts), permit: PhantomData })
+        check_permission::<P>(app, &identified)?;
+        let Identified { caller, limit } = identified;
+        let origin = Origin::of(parts);
+        Ok(Self { org_id: caller.org_id, caller, limit, origin, permit: PhantomData })
     }
 }
 
-fn check_permission<P: Permit>(app: &App, identified: &Identified) -> Result<ApiCaller, ApiError> {
-    let caller = identified.caller;
-    app.limits
-        .take(Class::ApiCaller, Counted::Key(caller.rate_limit_key()))
-        .map_err(ApiError::RateLimited)?;
-    let has_scope =
-        |scope: &str| identified.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope));
-    if let Some(scope) = P::TOKEN_SCOPE.filter(|scope| !has_scope(scope)) {
-        return Err(ApiError::LacksScope(scope));
+fn check_permission<P: Permit>(app: &App, identified: &Identified) -> Result<(), ApiError> {
+    let Identified { caller, limit } = identified;
+    identified.count(app)?;
+    if let Some(scope) = P::TOKEN_SCOPE.filter(|scope| !limit.allows(scope)) {
+        return Err(limit.refuses(scope));
     }
-    let covers = |permission: &Permission| has_scope(permission.as_str());
+    let covers = |permission: &Permission| limit.allows(permission.as_str());
     let any_of = P::ANY_OF;
     if any_of.iter().any(|permission| covers(permission) && caller.may(*permission)) {
-        return Ok(caller);
+        return Ok(());
     }
     match any_of.iter().find(|permission| caller.may(**permission)).or(any_of.first()) {
-        Some(permission) if caller.may(*permission) => {
-            Err(ApiError::LacksScope(permission.as_str()))
-        }
+        Some(permission) if caller.may(*permission) => Err(limit.refuses(permission.as_str())),
         Some(permission) => Err(ApiError::Lacks(*permission)),
-        None => Ok(caller),
+        None => Ok(()),
     }
 }
 
-struct Identified {
-    caller: ApiCaller,
-    /// The scopes of a token. `None` for keys, which allow everything that the user may do.
-    scopes: Option<ScopeSet>,
+/// A caller whose credentials are valid.
+pub(super) struct Identified {
+    pub(super) caller: ApiCaller,
+    pub(super) limit: CredentialLimit,
 }
 
-async fn authenticate(parts: &Parts, app: &App) -> Result<Identified, ApiError> {
+impl Identified {
+    /// Counts the request against the limit of its caller.
+    pub(super) fn count(&self, app: &App) -> Result<(), ApiError> {
+        app.limits
+            .take(Class::ApiCaller, Counted::Key(self.caller.rate_limit_key()))
+            .map_err(ApiError::RateLimited)
+    }
+}
+
+/// What limits the caller besides the role of their user.
+pub(super) enum CredentialLimit {
+    /// The scopes of an access token.
+    Token { client_id: ClientId, scopes: ScopeSet },
+    /// `None` for an application key that may do everything that the role permits.
+    Keys { api_key_id: KeyId, scopes: Option<Arc<ScopeSet>> },
+}
+
+impl CredentialLimit {
+    pub(super) fn allows(&self, scope: &str) -> bool {
+        match self {
+            Self::Token { scopes, .. } => scopes.contains(scope),
+            Self::Keys { scopes, .. } => {
+                scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
+            }
+        }
+    }
+
+    fn refuses(&self, scope: &'static str) -> ApiError {
+        match self {
+            Self::Token { .. } => ApiError::LacksScope(scope),
+            Self::Keys { .. } => ApiError::KeyLacksScope(scope),
+        }
+    }
+}
+
+pub(super) async fn authenticate(parts: &Parts, app: &App) -> Result<Identified, ApiError> {
     let identified = {
         let source = Origin::of(parts).map(|origin| Counted::Network(origin.address.into()));
         let _turn = wait_for_turn(&app.limits, source, &[Class::FailedKeys, Class::Requests]).await;
@@ -194,8 +294,7 @@ async fn identify(parts: &Parts, app: &App) -> Result<Identified, ApiError> {
     if let Some(identified) = by_token(app, bearer).await? {
         return Ok(identified);
     }
-    let caller = by_keys(parts, app).await?;
-    Ok(Identified { caller, scopes: None })
+    by_keys(parts, app).await
 }
 
 /// Accepts only tokens whose audience is this server alone (RFC 9068 section 4), and only scopes
@@ -216,11 +315,14 @@ async fn by_token(app: &App, bearer: Option<&str>) -> Result<Option<Identified>,
             role: live.role,
             credential: Credential::Token(live.claims.family),
         },
-        scopes: Some(live.scopes.intersection(&shown)),
+        limit: CredentialLimit::Token {
+            client_id: live.liveness.client_id,
+            scopes: live.scopes.intersection(&shown),
+        },
     }))
 }
 
-async fn by_keys(parts: &Parts, app: &App) -> Result<ApiCaller, ApiError> {
+async fn by_keys(parts: &Parts, app: &App) -> Result<Identified, ApiError> {
     let api_key = key(&parts.headers, API_KEY);
     let application_key = key(&parts.headers, APPLICATION_KEY);
     let (Some(api_key), Some(application_key)) = (api_key, application_key) else {
@@ -229,9 +331,11 @@ async fn by_keys(parts: &Parts, app: &App) -> Result<ApiCaller, ApiError> {
     let could_be_ours =
         [&api_key, &application_key].iter().all(|key| key.expose().len() <= MAX_KEY_LEN);
     if could_be_ours
-        && let Some(caller) = app.callers.find(&app.context.db, &api_key, &application_key).await?
+        && let Some(found) = app.callers.find(&app.context.db, &api_key, &application_key).await?
     {
-        return Ok(caller);
+        let KeyCaller { caller, api_key_id, application_key_id, scopes } = found;
+        app.key_uses.note(api_key_id, application_key_id, app.context.clock.now());
+        return Ok(Identified { caller, limit: CredentialLimit::Keys { api_key_id, scopes } });
     }
     if let Some(origin) = Origin::of(parts) {
         app.limits

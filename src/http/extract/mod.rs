@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod look_ups;
 
+mod app_caller;
 mod caller;
 mod client_ip;
 mod client_uuid;
@@ -12,9 +13,11 @@ mod oauth_form;
 mod page_form;
 mod query;
 
+pub use crate::http::extract::app_caller::AppCaller;
 pub use crate::http::extract::caller::{
-    AppsRead, AppsReadOrIntegrations, AppsWrite, Caller, Integrations, OrgManagement, OwnApps,
-    OwnClients, OwnClientsDelete, Permit,
+    ApiKeysDelete, ApiKeysRead, ApiKeysWrite, AppsRead, AppsReadOrIntegrations, AppsWrite, Caller,
+    Integrations, OrgManagement, OwnApps, OwnClients, OwnClientsDelete, OwnKeysRead, OwnKeysWrite,
+    Permit,
 };
 pub use crate::http::extract::client_ip::ClientIp;
 pub use crate::http::extract::client_uuid::ClientUuid;

@@ -4,6 +4,7 @@
 pub mod auth_methods;
 pub mod clients;
 mod content;
+pub mod keys;
 pub mod oauth;
 pub mod private_clients;
 mod resources;
@@ -33,6 +34,7 @@ pub fn document(public_url: &str, paths: Value) -> Value {
                 schemas::token_schemas(),
                 resources::schemas(),
                 private_clients::schemas(),
+                keys::schemas(),
                 auth_methods::schemas(),
                 test_auth_method::schemas(),
                 webhooks::schemas(),

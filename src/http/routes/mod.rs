@@ -2,6 +2,7 @@
 
 pub mod access;
 mod clients;
+mod keys;
 mod oauth;
 mod pages;
 pub mod route;
@@ -51,6 +52,8 @@ pub fn routes() -> Vec<Route> {
         clients::authorized_clients(),
         clients::own_authorizations(),
         clients::own_clients(),
+        keys::of_organizations(),
+        keys::of_users(),
         webhooks::webhooks_and_variables(),
         webhooks::deliveries(),
         webhooks::auth_methods(),
@@ -169,7 +172,7 @@ mod tests {
                 let is_by_caller = matches!(
                     operation.access,
                     Access::Keys(_) | Access::KeysOrToken(_) | Access::KeysOrScope(_)
-                );
+                ) || route.path.starts_with("/api/v2/api_keys/");
 
                 assert_eq!(
                     is_by_caller,

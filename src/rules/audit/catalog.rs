@@ -42,6 +42,27 @@ const PRIVATE_CLIENT: &[&str] =
 
 /// Sorted by name.
 pub const AUDIT_EVENTS: &[AuditEventKind] = &[
+    kind("api_key.changed", "api_key:ID", &["name"], "An API key was renamed."),
+    kind("api_key.created", "api_key:ID", &["name", "client_id"], "An API key was created."),
+    kind("api_key.revoked", "api_key:ID", &["revoked_at"], "An API key was revoked."),
+    kind(
+        "application_key.changed",
+        "application_key:ID",
+        &["name", "scopes"],
+        "An application key was changed; only changed members are listed.",
+    ),
+    kind(
+        "application_key.created",
+        "application_key:ID user:ID",
+        &["name", "scopes"],
+        "An application key was created for a user.",
+    ),
+    kind(
+        "application_key.revoked",
+        "application_key:ID",
+        &["revoked_at"],
+        "An application key was revoked.",
+    ),
     kind(
         "auth_method.changed",
         "auth_method:ID",
@@ -121,12 +142,11 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         &["revoked_at"],
         "The access of an app for one user was revoked.",
     ),
-    kind("key.revoked", "api_key:ID or application_key:ID", &["revoked_at"], "A key was revoked."),
     kind(
         "keys.created",
         "user:ID",
         &["api_key_id", "application_key_id"],
-        "An API key and an application key were created.",
+        "An API key and an application key were created, as earlier versions recorded it.",
     ),
     kind(
         "member.joined",
@@ -304,7 +324,7 @@ mod tests {
         assert_eq!(nearest("Grant.Revoke"), Some("grant.revoked"));
         assert_eq!(nearest("zzz"), None);
         assert_eq!(nearest(&"client.disabled".repeat(10)), None);
-        let error = parse_audit_event("key.revokd").expect_err("no such event").to_string();
-        assert_eq!(error, "unknown audit event; did you mean key.revoked?");
+        let error = parse_audit_event("api_key.revokd").expect_err("no such event").to_string();
+        assert_eq!(error, "unknown audit event; did you mean api_key.revoked?");
     }
 }

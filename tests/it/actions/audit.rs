@@ -95,7 +95,8 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         let keys = (&acme.keys.api_key, &acme.keys.application_key);
-        let operator = app.app.callers.find(app.db(), keys.0, keys.1).await.expect("is readable").expect("is named");
+        let found = app.app.callers.find(app.db(), keys.0, keys.1).await.expect("is readable");
+        let operator = found.expect("is named").caller;
         app.clock.advance(Duration::from_secs(60));
         let by = AuditActor {
             actor: Actor::ApiCaller(operator),
@@ -123,7 +124,7 @@ on_both! {
         assert_eq!(event, expected);
     }
 
-    async fn a_bootstrap_records_three_events_in_order(engine: Engine) {
+    async fn a_bootstrap_records_four_events_in_order(engine: Engine) {
         let app = TestApp::start(engine).await;
 
         let made =
@@ -134,15 +135,17 @@ on_both! {
         assert!(listed.iter().all(|event| event.request_id.is_none() && event.address.is_none()));
         let listed: Vec<Recorded> =
             listed.into_iter().map(|event| (event.action, event.subject, event.before, event.after)).collect();
-        let keys = json!({
-            "api_key_id": made.keys.api_key_id,
-            "application_key_id": made.keys.application_key_id,
-        });
         let user = format!("user:{}", made.user.id);
         assert_eq!(listed, [
             recorded("org.created", format!("org:{}", made.org_id), None, json!({"name": "Acme"})),
             recorded("member.joined", user.clone(), None, json!({"email": "ada@acme.example", "role": "admin"})),
-            recorded("keys.created", user, None, keys),
+            recorded("api_key.created", format!("api_key:{}", made.keys.api_key_id), None, json!({"name": "API key"})),
+            recorded(
+                "application_key.created",
+                format!("application_key:{} {user}", made.keys.application_key_id),
+                None,
+                json!({"name": "Application key", "scopes": null}),
+            ),
         ]);
     }
 
@@ -251,8 +254,8 @@ on_both! {
 
         let now = json!({"revoked_at": START.seconds()});
         let subject = format!("application_key:{}", acme.keys.application_key_id);
-        assert_eq!(application_key, [recorded("key.revoked", subject, None, now.clone())]);
-        assert_eq!(api_key, [recorded("key.revoked", format!("api_key:{}", acme.keys.api_key_id), None, now)]);
+        assert_eq!(application_key, [recorded("application_key.revoked", subject, None, now.clone())]);
+        assert_eq!(api_key, [recorded("api_key.revoked", format!("api_key:{}", acme.keys.api_key_id), None, now)]);
     }
 
     async fn no_event_contains_a_secret(engine: Engine) {

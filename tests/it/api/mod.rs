@@ -1,3 +1,5 @@
+mod api_keys;
+mod application_keys;
 mod auth_methods;
 mod bearer_tokens;
 mod credentials;

@@ -10,18 +10,22 @@ on_both! {
         let program = Program::on(engine).await;
         let first = program.bootstrap();
 
-        let made = program.json(&["key", "create", "--org", "Acme", "--user", "admin@acme.example"]);
+        let made = program
+            .json(&["key", "create", "--org", "Acme", "--user", "admin@acme.example", "--name", "Deploy"]);
         let revoked = program.json(&["key", "revoke", made["api_key_id"].as_str().expect("an id")]);
         let listed = program.json(&["key", "list", "--org", "Acme"]);
 
         assert_eq!(made, json!({
             "api_key": text(&made["api_key"]),
             "api_key_id": id(&made["api_key_id"]),
+            "api_key_name": "Deploy",
             "application_key": text(&made["application_key"]),
             "application_key_id": id(&made["application_key_id"]),
+            "application_key_name": "Deploy",
         }));
-        assert_eq!(revoked, json!({"id": made["api_key_id"], "revoked": true}));
+        assert_eq!(revoked, json!({"id": made["api_key_id"], "name": "Deploy", "revoked": true}));
         assert_eq!(members(&listed, "kind"), ["api_key", "api_key", "application_key", "application_key"]);
+        assert_eq!(members(&listed, "name"), ["API key", "Deploy", "Application key", "Deploy"]);
         let ids = json!(listed.as_array().map(|keys| keys.iter().map(|key| &key["id"]).collect::<Vec<_>>()));
         assert_eq!(ids, json!([
             first["api_key_id"], made["api_key_id"], first["application_key_id"], made["application_key_id"],

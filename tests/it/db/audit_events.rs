@@ -3,6 +3,7 @@
 use grantor::db::audit_events::{AuditEvent, AuditFilter};
 use grantor::db::engine::error::DbError;
 use grantor::db::{audit_events, orgs};
+use grantor::rules::audit::action::StoredAction;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -100,8 +101,8 @@ on_both! {
         assert_eq!(found(AuditFilter { limit: 1, ..all() }).await, [four]);
         assert_eq!(found(AuditFilter { org_id: Some(org_id(1)), ..all() }).await, [three.clone(), one.clone()]);
         assert_eq!(found(AuditFilter { actor: Some("user:1"), ..all() }).await, [three.clone(), one.clone()]);
-        assert_eq!(found(AuditFilter { actions: &["key.revoked"], ..all() }).await, [two.clone(), one]);
-        let late = AuditFilter { since: Some(after(3 * days)), actions: &["key.revoked", "client.disabled"], ..all() };
+        assert_eq!(found(AuditFilter { actions: &[StoredAction::named("key.revoked")], ..all() }).await, [two.clone(), one]);
+        let late = AuditFilter { since: Some(after(3 * days)), actions: &[StoredAction::named("key.revoked"), StoredAction::named("client.disabled")], ..all() };
         assert_eq!(found(late).await, [three, two]);
         let mut named = audit_events::search(app.db(), &all()).await.expect("is readable");
         named.retain(|listed| listed.event.actor != "server");

@@ -1,5 +1,5 @@
-//! Deletes a private client: its grants and secrets end, and it can never be used again. Its row
-//! stays for the audit trail.
+//! Deletes a private client: its grants, secrets and API keys end, and it can never be used again.
+//! Its row stays for the audit trail.
 
 use serde_json::json;
 
@@ -7,6 +7,7 @@ use crate::actions::audit::{AuditActor, Change};
 use crate::actions::clients::private::PrivateClientError;
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
+use crate::actions::keys::revoked_keys::revoke_keys_of_client;
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::clients::{private, secrets};
 use crate::db::grants;
@@ -35,10 +36,12 @@ pub async fn delete_private_client(
                 org_clients::lock(tx, org_id, id, now).await?;
                 let ids = grants::ids::of_client(tx, org_id, id).await?;
                 let ended = revocations::revoke(tx, &ids, now).await?;
+                let keys = revoke_keys_of_client(tx, id, None, now).await?;
                 let revoked =
                     RevokedGrants::of(context, &ended, RevocationCause::ClientDeleted, by);
                 let subject = format!("client:{id}");
                 let mut changes = revoked.changes();
+                changes.extend(keys.changes());
                 changes.push(Change {
                     org_id,
                     action: "client.deleted",

@@ -99,7 +99,10 @@ pub async fn delete(
     caller: Caller<OwnClientsDelete>,
     PrivateClientId(id): PrivateClientId,
 ) -> Result<StatusCode, ApiError> {
-    delete_private_client(&app.context, caller.org_id, id, &caller.by()).await?;
+    let deleted = delete_private_client(&app.context, caller.org_id, id, &caller.by()).await;
+    // The API keys of the client were revoked.
+    app.callers.clear();
+    deleted?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -25,7 +25,7 @@ pub struct ClientRequest {
 
 /// The members of `attributes`, in the order of the text.
 #[derive(Default)]
-struct Attributes(Vec<(String, Value)>);
+pub struct Attributes(pub Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -37,7 +37,7 @@ on_both! {
         assert!(made.user.password.is_some(), "the password was made here");
         let (api_key, application_key) = (&made.keys.api_key, &made.keys.application_key);
         let operator = app.app.callers.find(app.db(), api_key, application_key).await.expect("is readable");
-        let named = operator.map(|operator| (operator.org_id, operator.user_id, operator.role));
+        let named = operator.map(|found| (found.caller.org_id, found.caller.user_id, found.caller.role));
         assert_eq!(named, Some((made.org_id, made.user.id, Role::Admin)));
     }
 

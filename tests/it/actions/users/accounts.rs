@@ -38,7 +38,8 @@ fn chosen(text: &str) -> NewPassword {
 }
 
 async fn named(app: &TestApp, keys: &NewKeys) -> Option<ApiCaller> {
-    app.app.callers.find(app.db(), &keys.api_key, &keys.application_key).await.expect("is readable")
+    let found = app.app.callers.find(app.db(), &keys.api_key, &keys.application_key).await;
+    found.expect("is readable").map(|found| found.caller)
 }
 
 /// The stored password hash of a user.

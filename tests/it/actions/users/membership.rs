@@ -143,7 +143,7 @@ on_both! {
         let user = users::find_by_email(app.db(), EVE).await.expect("is readable").expect("is there");
         assert_eq!(user.disabled_at, None);
         let recorded: Vec<String> = events(&app, acme.org_id()).await.into_iter().rev().take(3).map(|it| it.action).collect();
-        assert_eq!(recorded, ["member.left", "key.revoked", "grant.revoked"]);
+        assert_eq!(recorded, ["member.left", "application_key.revoked", "grant.revoked"]);
         let left = ("member.left".to_owned(), Some(json!({"email": EVE, "role": "standard"})),
             Some(json!({"grants_ended": 1, "application_keys_revoked": 1})));
         assert_eq!(last_event(&app, acme.org_id()).await, left);
@@ -186,7 +186,7 @@ on_both! {
         assert!(!may_call(&eve.operator).await && !eve.is_active(&tokens.access).await);
         assert_eq!(eve.refreshed(&tokens.refresh).await.json()["error"], "invalid_grant");
         let recorded: Vec<String> = events(&app, acme.org_id()).await.into_iter().rev().take(3).map(|it| it.action).collect();
-        assert_eq!(recorded, ["member.joined", "key.revoked", "grant.revoked"]);
+        assert_eq!(recorded, ["member.joined", "application_key.revoked", "grant.revoked"]);
         eve.tokens("openid").await;
     }
 
@@ -327,9 +327,10 @@ on_both! {
         let app = TestApp::start(engine).await;
         let acme = app.operator("Acme").await;
         app.execute("UPDATE audit_events SET action = 'user.joined' WHERE action = 'member.joined'").await;
+        app.execute("UPDATE audit_events SET action = 'key.revoked' WHERE action = 'api_key.created'").await;
 
         let actions: Vec<String> = events(&app, acme.org_id).await.into_iter().map(|event| event.action).collect();
 
-        assert_eq!(actions, ["org.created", "member.joined", "keys.created"]);
+        assert_eq!(actions, ["org.created", "member.joined", "api_key.revoked", "application_key.created"]);
     }
 }

@@ -17,7 +17,7 @@ async fn actor(operator: &TestOperator<'_>) -> String {
     let found =
         callers::find(operator.app.db(), keys.api_key.digest(), keys.application_key.digest())
             .await;
-    let user_id = found.expect("is read").expect("is there").user_id;
+    let user_id = found.expect("is read").expect("is there").caller.user_id;
     format!("user:{user_id} application_key:{}", keys.application_key_id)
 }
 

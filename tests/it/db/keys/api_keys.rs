@@ -3,24 +3,39 @@
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
 use grantor::db::keys::api_keys;
+use grantor::db::keys::api_keys::NewApiKey;
 use grantor::db::keys::listed_key::ListedKey;
 use grantor::db::orgs;
+use grantor::rules::identity::key_name::KeyName;
 use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
 
 use crate::db::fixtures::{after, key_id, org_id};
 use crate::support::{START, TestApp};
 
-fn secret(text: &str) -> Secret {
-    Secret::new(text.to_owned())
+async fn insert(db: &Db, number: u64, org: u64, secret: &str) -> Result<(), DbError> {
+    let (name, secret) = (&KeyName::of_api_key(), &Secret::new(secret.to_owned()));
+    let (id, org_id) = (key_id(number), org_id(org));
+    let new = NewApiKey {
+        id,
+        org_id,
+        name,
+        secret,
+        created_by: None,
+        client_id: None,
+        created_at: START,
+    };
+    api_keys::insert(db, new).await
 }
 
 fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> ListedKey {
     ListedKey {
         id: key_id(number),
+        name: "API key".to_owned(),
         email: None,
         last_four: last_four.to_owned(),
         created_at: START,
+        last_used_at: None,
         revoked_at,
     }
 }
@@ -34,9 +49,9 @@ on_both! {
     async fn keys_are_listed_per_organization_with_their_last_four_characters(engine: Engine) {
         let app = TestApp::start(engine).await;
         acme_and_umbra(app.db()).await;
-        api_keys::insert(app.db(), key_id(2), org_id(1), &secret("key-two2"), START).await.expect("is inserted");
-        api_keys::insert(app.db(), key_id(1), org_id(1), &secret("key-one1"), START).await.expect("is inserted");
-        api_keys::insert(app.db(), key_id(3), org_id(2), &secret("key-3333"), START).await.expect("is inserted");
+        insert(app.db(), 2, 1, "key-two2").await.expect("is inserted");
+        insert(app.db(), 1, 1, "key-one1").await.expect("is inserted");
+        insert(app.db(), 3, 2, "key-3333").await.expect("is inserted");
 
         let listed = api_keys::list(app.db(), org_id(1)).await.expect("is readable");
 
@@ -46,13 +61,13 @@ on_both! {
     async fn revoking_a_key_returns_its_owner_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         acme_and_umbra(app.db()).await;
-        api_keys::insert(app.db(), key_id(1), org_id(2), &secret("key-one1"), START).await.expect("is inserted");
+        insert(app.db(), 1, 2, "key-one1").await.expect("is inserted");
 
         let first = api_keys::revoke(app.db(), key_id(1), after(10)).await.expect("is revoked");
         let again = api_keys::revoke(app.db(), key_id(1), after(20)).await.expect("succeeds");
         let none = api_keys::revoke(app.db(), key_id(9), after(20)).await.expect("succeeds");
 
-        assert_eq!((first, again, none), (Some(org_id(2)), None, None));
+        assert_eq!((first.map(|key| key.org_id), again.is_none(), none.is_none()), (Some(org_id(2)), true, true));
         let listed = api_keys::list(app.db(), org_id(2)).await.expect("is readable");
         assert_eq!(listed, [shown(1, "one1", Some(after(10)))]);
     }
@@ -60,9 +75,9 @@ on_both! {
     async fn two_keys_cannot_have_the_same_secret(engine: Engine) {
         let app = TestApp::start(engine).await;
         acme_and_umbra(app.db()).await;
-        api_keys::insert(app.db(), key_id(1), org_id(1), &secret("key-one1"), START).await.expect("is inserted");
+        insert(app.db(), 1, 1, "key-one1").await.expect("is inserted");
 
-        let refused = api_keys::insert(app.db(), key_id(2), org_id(2), &secret("key-one1"), START).await;
+        let refused = insert(app.db(), 2, 2, "key-one1").await;
 
         assert!(matches!(refused, Err(DbError::Duplicate)), "{refused:?}");
     }
@@ -70,7 +85,7 @@ on_both! {
     async fn a_key_requires_an_existing_organization(engine: Engine) {
         let app = TestApp::start(engine).await;
 
-        let refused = api_keys::insert(app.db(), key_id(1), org_id(9), &secret("key-one1"), START).await;
+        let refused = insert(app.db(), 1, 9, "key-one1").await;
 
         assert!(matches!(refused, Err(DbError::Reference)), "{refused:?}");
     }

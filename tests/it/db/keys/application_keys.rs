@@ -3,11 +3,12 @@
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
 use grantor::db::keys::application_keys;
-use grantor::db::keys::application_keys::NewApplicationKey;
+use grantor::db::keys::application_keys::{KeyOwner, NewApplicationKey};
 use grantor::db::keys::listed_key::ListedKey;
 use grantor::db::orgs::memberships;
 use grantor::db::{orgs, users};
 use grantor::rules::id::OrgId;
+use grantor::rules::identity::key_name::KeyName;
 use grantor::rules::identity::permission::Role;
 use grantor::rules::secret::Secret;
 use grantor::rules::timestamp::Timestamp;
@@ -17,18 +18,19 @@ use crate::support::{START, TestApp};
 
 /// Inserts a key of Ada's.
 async fn insert(db: &Db, number: u64, org_id: OrgId, secret: &str) -> Result<(), DbError> {
-    let (id, user_id, secret) = (key_id(number), user_id(1), &Secret::new(secret.to_owned()));
-    application_keys::insert(
-        db,
-        NewApplicationKey { id, org_id, user_id, secret, created_at: START },
-    )
-    .await
+    let owner = KeyOwner { org_id, user_id: user_id(1) };
+    let (name, secret) = (&KeyName::of_application_key(), &Secret::new(secret.to_owned()));
+    let id = key_id(number);
+    let new = NewApplicationKey { id, owner, name, secret, scopes: None, created_at: START };
+    application_keys::insert(db, new).await
 }
 
 /// A key of Ada's.
 fn shown(number: u64, last_four: &str, revoked_at: Option<Timestamp>) -> ListedKey {
     let (email, last_four) = (Some("ada@acme.example".to_owned()), last_four.to_owned());
-    ListedKey { id: key_id(number), email, last_four, created_at: START, revoked_at }
+    let name = "Application key".to_owned();
+    let id = key_id(number);
+    ListedKey { id, name, email, last_four, created_at: START, last_used_at: None, revoked_at }
 }
 
 /// Ada is a member of Acme. Umbra has no members.
@@ -61,7 +63,7 @@ on_both! {
         let first = application_keys::revoke(app.db(), key_id(1), after(10)).await.expect("is revoked");
         let again = application_keys::revoke(app.db(), key_id(1), after(20)).await.expect("succeeds");
 
-        assert_eq!((first, again), (Some(org_id(1)), None));
+        assert_eq!((first.map(|key| key.org_id), again.is_none()), (Some(org_id(1)), true));
         let listed = application_keys::list(app.db(), org_id(1)).await.expect("is readable");
         assert_eq!(listed, [shown(1, "one1", Some(after(10)))]);
     }

@@ -14,7 +14,7 @@ use objects::{Objects, reachable};
 use operation::{Operation, body, credential};
 
 /// The pages with their titles and how their paths begin. The first that fits is the page of a path.
-const PAGES: [(&str, &str, &[&str]); 10] = [
+const PAGES: [(&str, &str, &[&str]); 12] = [
     (
         "api/registration.md",
         "API: registration and metadata",
@@ -34,6 +34,12 @@ const PAGES: [(&str, &str, &[&str]); 10] = [
         &["/api/v2/oauth2_clients/{client_id}/client_secret"],
     ),
     ("api/own-clients.md", "API: your organization's own clients", &["/api/v2/oauth2_clients"]),
+    ("api/api-keys.md", "API: API keys of your organization", &["/api/v2/api_keys"]),
+    (
+        "api/application-keys.md",
+        "API: your own application keys",
+        &["/api/v2/current_user/application_keys"],
+    ),
     ("api/own-apps.md", "API: your own apps", &["/api/v2/user_authorized_clients"]),
     (
         "api/restrictions.md",
