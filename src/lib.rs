@@ -37,8 +37,11 @@
 //! | sign-in | `rules/identity/password/mod.rs` | `actions/sign_in/mod.rs` | `db/users/sessions.rs` | `http/pages/login.rs` | `tests/it/pages/login.rs` |
 //! | consent | `rules/authorization/consent.rs` | `actions/authorize/approve.rs` | `db/authorizations/consents.rs` | `http/pages/consent.rs`, `http/oauth/authorize/decide.rs` | `tests/it/pages/consent/mod.rs` |
 //! | refresh | `rules/token/refresh.rs` | `actions/tokens/refresh.rs` | `db/families/rotations.rs` | `http/oauth/token.rs` | `tests/it/oauth/token/refresh/mod.rs` |
-//! | private clients | `rules/client/private_client.rs` | `actions/clients/private/create.rs` | `db/clients/private.rs` | `http/api/oauth2_clients/mod.rs`, `cli/app.rs` | `tests/it/api/oauth2_clients.rs` |
-//! | client secrets | `rules/client/client_secret.rs` | `actions/clients/private/secrets.rs` | `db/clients/secrets.rs` | `http/api/oauth2_clients/secrets.rs`, `cli/app.rs` | `tests/it/api/oauth2_clients.rs` |
+//! | private clients | `rules/client/private_client.rs` | `actions/clients/private/create.rs` | `db/clients/own.rs` | `http/api/oauth2_clients/mod.rs`, `cli/app/mod.rs` | `tests/it/api/oauth2_clients.rs` |
+//! | client secrets | `rules/client/client_secret.rs` | `actions/clients/private/secrets.rs` | `db/clients/secrets.rs` | `http/api/oauth2_clients/secrets.rs`, `cli/app/secret.rs` | `tests/it/api/oauth2_clients.rs` |
+//! | publishing clients | `rules/client/submission.rs`, `rules/client/review.rs` | `actions/clients/publishing/submit.rs` | `db/clients/versions.rs`, `db/clients/published.rs` | `http/api/oauth2_clients/versions.rs`, `http/api/oauth2_client_reviews.rs` | `tests/it/api/publishing.rs` |
+//! | partners | `rules/scope/configured.rs` | `actions/partners/change_partner.rs` | `db/partners.rs` | `http/api/partners.rs` | `tests/it/api/partners.rs` |
+//! | keys | `rules/identity/key_attributes.rs` | `actions/keys/create_api_key.rs` | `db/keys/api_keys.rs` | `http/api/api_keys.rs` | `tests/it/api/api_keys.rs` |
 //! | disabling a client | `rules/scope/standing.rs` | `actions/clients/disable_client.rs` | `db/orgs/org_clients.rs` | `http/api/org_authorized_clients.rs`, `cli/client/disable.rs` | `tests/it/cli/client/disable.rs` |
 //! | revoking a grant, and its audit event | `rules/audit/catalog.rs` | `actions/grants/revoke_grant.rs`, `actions/grants/revoked_grants.rs`, `actions/audit.rs` | `db/grants/revocations.rs`, `db/audit_events.rs` | `http/pages/account.rs`, `cli/grant.rs` | `tests/it/pages/account.rs`, `tests/it/actions/audit.rs` |
 //! | signing-key rotation | `rules/token/signing_period.rs` | `actions/signing_keys/rotate.rs` | `db/keys/signing_keys.rs` | `cli/keys/rotate.rs`, `sweeper.rs` | `tests/it/db/keys/signing_keys.rs`, `tests/it/cli/keys/rotate.rs` |

@@ -9,6 +9,7 @@ pub mod context;
 pub mod grants;
 pub mod keys;
 pub mod orgs;
+pub mod partners;
 pub mod resources;
 pub mod sealing_keys;
 pub mod sign_in;

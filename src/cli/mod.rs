@@ -14,8 +14,11 @@ mod key;
 mod keys;
 mod org;
 pub mod output;
+mod partner;
 mod resource;
 mod restriction;
+mod review;
+mod reviewer;
 pub mod runtime;
 pub mod server;
 mod user;
@@ -90,6 +93,15 @@ enum Command {
     /// Apps with a secret, which an organization creates for itself.
     #[command(subcommand)]
     App(app::Command),
+    /// Partners: organizations whose apps may be published for all organizations.
+    #[command(subcommand)]
+    Partner(partner::Command),
+    /// Versions of apps that partners submitted, and published apps.
+    #[command(subcommand)]
+    Review(review::Command),
+    /// Users who approve partners and decide about versions.
+    #[command(subcommand)]
+    Reviewer(reviewer::Command),
     /// Limits on the scopes that an app can get in an organization.
     #[command(subcommand)]
     Restriction(restriction::Command),
@@ -150,6 +162,9 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(command, load()?, output),
         Command::Client(command) => client::run(command, load()?, output),
         Command::App(command) => app::run(command, load()?, output),
+        Command::Partner(command) => partner::run(command, load()?, output),
+        Command::Review(command) => review::run(command, load()?, output),
+        Command::Reviewer(command) => reviewer::run(command, load()?, output),
         Command::Restriction(command) => restriction::run(command, load()?, output),
         Command::Grant(command) => grant::run(command, load()?, output),
         Command::Resource(command) => resource::run(command, load()?, output),

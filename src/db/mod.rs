@@ -8,6 +8,7 @@ pub mod families;
 pub mod grants;
 pub mod keys;
 pub mod orgs;
+pub mod partners;
 pub mod resources;
 pub mod users;
 pub mod webhooks;

@@ -46,6 +46,8 @@ id! {
     VariableId,
     /// A secret of a confidential client.
     SecretId,
+    /// A version of a client that was submitted for review.
+    VersionId,
     /// An event in an organization, delivered to its webhooks.
     EventId,
 }

@@ -72,7 +72,7 @@ pub async fn find_next_step(
     let organizations = memberships::list_of_user(&context.db, user.id).await?;
     let organizations: Vec<(OrgId, String)> =
         organizations.into_iter().map(|(id, name, _)| (id, name)).collect();
-    if let Some(owner) = pending.client.owner {
+    if let Some(owner) = pending.client.only_organization() {
         let is_theirs = organizations.iter().any(|(id, _)| *id == owner);
         if !is_theirs {
             return Ok(NextStep::ForeignClient);

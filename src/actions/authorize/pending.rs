@@ -65,7 +65,8 @@ impl Pending {
         let found =
             requests::find(&context.db, handle.digest(), browser, context.clock.now()).await?;
         let row = found.ok_or(PendingError::NotPending)?;
-        let Some(client) = clients::find(&context.db, row.client_id).await? else {
+        let found = clients::find(&context.db, row.client_id).await?;
+        let Some(client) = found.filter(|client| client.state.is_usable()) else {
             let refused = RefusedRequest::new(Some(&row.client_id.to_string()), None, None);
             return Err(PendingError::UnknownClient(refused.into()));
         };

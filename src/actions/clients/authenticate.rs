@@ -34,6 +34,9 @@ pub async fn authenticate(
         let is_refused = by_header && !sent.is_empty();
         return if is_refused { Err(AuthenticateError::Public) } else { Ok(()) };
     }
+    if !client.state.is_usable() {
+        return Err(AuthenticateError::Failed);
+    }
     let now = context.clock.now();
     for secret in sent {
         let found = secrets::find_live(&context.db, secret.digest(), now).await?;

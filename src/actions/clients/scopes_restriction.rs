@@ -25,10 +25,10 @@ use crate::rules::client::ClientId;
 use crate::rules::id::{GrantId, OrgId};
 use crate::rules::scope::catalog::ScopeCatalog;
 use crate::rules::scope::offered::Excess;
+use crate::rules::scope::offered::ScopeLimits;
 use crate::rules::scope::scopes_restriction::{
     RestrictionChange, ScopesRestriction, ceiling, state_digest,
 };
-use crate::rules::scope::standing::ScopeLimits;
 use crate::rules::scope::{ScopeSet, ScopeToken};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::webhook::event::{Ceilings, ClientInfo, Event, RevocationCause};

@@ -9,12 +9,13 @@ use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
 use crate::actions::tokens::issue::Issuer;
 use crate::db::clients;
+use crate::db::clients::Client;
 use crate::db::engine::error::DbError;
 use crate::db::families::Liveness;
 use crate::rules::client::ClientId;
 use crate::rules::identity::permission::Role;
 use crate::rules::scope::ScopeSet;
-use crate::rules::scope::offered::permitted_by_role;
+use crate::rules::scope::offered::{ScopeLimits, permitted_by_role};
 use crate::rules::secret::Digest;
 use crate::rules::token::claims::{ACCESS_TOKEN_TYPE, AccessTokenClaims};
 use crate::signing::SigningKeys;
@@ -53,18 +54,21 @@ impl Issuer {
             return Ok(None);
         };
         let Some(role) = liveness.role else { return Ok(None) };
-        let mut scopes = claims.scope.intersection(&liveness.scopes);
+        let mut client = None;
         if liveness.client_id.may_be_confidential() {
-            let client = clients::find(&context.db, liveness.client_id).await?;
-            let Some(client) = client.filter(|client| client.deleted_at.is_none()) else {
+            client = clients::find(&context.db, liveness.client_id).await?;
+            if client.as_ref().is_none_or(|client| !client.state.is_usable()) {
                 return Ok(None);
-            };
-            if let Some(configured) = client.configured_scopes() {
-                scopes = scopes.intersection(configured);
             }
         }
         let RestrictionRules { required, catalog, .. } = rules(liveness.client_id);
-        let scopes = permitted_by_role(&scopes, required, role, catalog);
+        let configured = client.as_ref().and_then(Client::configured_scopes);
+        let mut scopes = claims.scope.intersection(&liveness.scopes);
+        if let Some(configured) = configured {
+            scopes = scopes.intersection(&configured.available(catalog));
+        }
+        let limits = ScopeLimits { catalog, required, configured };
+        let scopes = permitted_by_role(&scopes, role, limits);
         self.uses.note(claims.family, now);
         Ok(Some(ActiveToken { claims, scopes, role, liveness }))
     }

@@ -25,7 +25,8 @@ use crate::rules::client::grant_types::GrantType;
 use crate::rules::id::FamilyId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::ScopeCatalog;
-use crate::rules::scope::standing::ScopeLimits;
+use crate::rules::scope::configured::ConfiguredScopes;
+use crate::rules::scope::offered::ScopeLimits;
 use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::exchange::{
@@ -135,7 +136,7 @@ struct Deciding {
     catalog: Arc<ScopeCatalog>,
     required: ScopeSet,
     client_id: ClientId,
-    configured_scopes: Option<ScopeSet>,
+    configured_scopes: Option<ConfiguredScopes>,
     code: Digest,
     redirect_uri: Option<String>,
     code_verifier: Option<Secret>,

@@ -23,7 +23,8 @@ use crate::rules::authorization::resource::Resource;
 use crate::rules::client::ClientId;
 use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::ScopeCatalog;
-use crate::rules::scope::standing::ScopeLimits;
+use crate::rules::scope::configured::ConfiguredScopes;
+use crate::rules::scope::offered::ScopeLimits;
 use crate::rules::secret::{Digest, Secret};
 use crate::rules::timestamp::Timestamp;
 use crate::rules::token::refresh::{
@@ -43,7 +44,7 @@ pub struct Refreshing<'a> {
     /// The `client_id` as the client sent it.
     pub client: &'a str,
     /// The scopes that a confidential client may get. `None` for public clients.
-    pub configured_scopes: Option<&'a ScopeSet>,
+    pub configured_scopes: Option<&'a ConfiguredScopes>,
     pub refresh_token: &'a Secret,
     pub scope: Option<&'a ScopeSet>,
     pub resources: &'a [Resource],
@@ -164,7 +165,7 @@ struct Deciding {
     catalog: Arc<ScopeCatalog>,
     required: ScopeSet,
     client_id: ClientId,
-    configured_scopes: Option<ScopeSet>,
+    configured_scopes: Option<ConfiguredScopes>,
     token: RefreshToken,
     scope: Option<ScopeSet>,
     resources: Vec<Resource>,

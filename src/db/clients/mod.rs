@@ -4,25 +4,28 @@ pub mod apps;
 pub mod documents;
 pub mod group_commit;
 pub mod known;
-pub mod private;
+pub mod own;
+pub mod published;
 pub mod secrets;
 pub mod unused;
+pub mod versions;
 
 use std::borrow::Borrow;
 
 use serde_json::json;
-use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::db::engine::column::ids_as_json;
+use crate::db::engine::column::{JsonText, ids_as_json};
 use crate::db::engine::error::DbError;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
+use crate::db::partners;
 use crate::rules::client::ClientId;
 use crate::rules::client::identity::ClientDigest;
 use crate::rules::client::kind::ClientKind;
 use crate::rules::client::metadata::ClientMetadata;
+use crate::rules::client::state::{ClientState, Milestones};
 use crate::rules::id::OrgId;
-use crate::rules::scope::ScopeSet;
+use crate::rules::scope::configured::ConfiguredScopes;
 use crate::rules::secret::hex;
 use crate::rules::timestamp::Timestamp;
 
@@ -52,8 +55,10 @@ pub struct Client {
     pub kind: ClientKind,
     /// The organization that owns a confidential client.
     pub owner: Option<OrgId>,
-    /// A deleted client can no longer be used.
-    pub deleted_at: Option<Timestamp>,
+    pub state: ClientState,
+    /// When a reviewer approved the published version.
+    pub published_at: Option<Timestamp>,
+    configured: Option<ConfiguredScopes>,
 }
 
 impl Client {
@@ -62,10 +67,18 @@ impl Client {
         self.document.clone().unwrap_or_else(|| self.id.to_string())
     }
 
+    /// The organization whose members alone can authorize the client.
+    pub const fn only_organization(&self) -> Option<OrgId> {
+        match self.kind {
+            ClientKind::Private => self.owner,
+            ClientKind::Registered | ClientKind::Published => None,
+        }
+    }
+
     /// The scopes that a confidential client may get. They are a limit, whereas those of a public
     /// client are only its defaults.
-    pub const fn configured_scopes(&self) -> Option<&ScopeSet> {
-        if self.kind.is_confidential() { Some(self.metadata.scope()) } else { None }
+    pub const fn configured_scopes(&self) -> Option<&ConfiguredScopes> {
+        self.configured.as_ref()
     }
 }
 
@@ -245,7 +258,7 @@ pub async fn count_registrations(
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
     id: Uuid,
-    metadata: Json<Box<serde_json::value::RawValue>>,
+    metadata: JsonText,
     registered_at: i64,
     last_seen_at: i64,
     registrations: i64,
@@ -254,25 +267,44 @@ pub(super) struct Row {
     kind: String,
     owner_org_id: Option<Uuid>,
     deleted_at: Option<i64>,
+    published_at: Option<i64>,
+    suspended_at: Option<i64>,
+    retired_at: Option<i64>,
+    approved_scopes: Option<JsonText>,
 }
 
 impl TryFrom<Row> for Client {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
+        let metadata = ClientMetadata::from_stored(row.metadata.get())
+            .map_err(|cause| DbError::corrupt("clients", "metadata", cause))?;
+        let kind = ClientKind::parse(&row.kind)
+            .map_err(|cause| DbError::corrupt("clients", "kind", cause))?;
+        let approved = row.approved_scopes.map(partners::private_scopes).transpose()?;
+        let configured = kind
+            .is_confidential()
+            .then(|| ConfiguredScopes::new(metadata.scope().clone(), approved.unwrap_or_default()));
+        let at = |seconds: Option<i64>| seconds.map(Timestamp::from_seconds);
+        let milestones = Milestones {
+            deleted_at: at(row.deleted_at),
+            published_at: at(row.published_at),
+            suspended_at: at(row.suspended_at),
+            retired_at: at(row.retired_at),
+        };
         Ok(Self {
             id: ClientId::from_uuid(row.id),
-            metadata: ClientMetadata::from_stored(row.metadata.get())
-                .map_err(|cause| DbError::corrupt("clients", "metadata", cause))?,
+            metadata,
             registered_at: Timestamp::from_seconds(row.registered_at),
             last_seen_at: Timestamp::from_seconds(row.last_seen_at),
             registrations: row.registrations,
             adopted_at: row.adopted_at.map(Timestamp::from_seconds),
             document: row.document,
-            kind: ClientKind::parse(&row.kind)
-                .map_err(|cause| DbError::corrupt("clients", "kind", cause))?,
+            kind,
             owner: row.owner_org_id.map(OrgId),
-            deleted_at: row.deleted_at.map(Timestamp::from_seconds),
+            state: ClientState::of(kind, milestones),
+            published_at: milestones.published_at,
+            configured,
         })
     }
 }
@@ -298,7 +330,13 @@ macro_rules! client_columns {
             ".kind, ",
             $clients,
             ".owner_org_id, ",
-            "documents.url AS document, pairs.deleted_at"
+            $clients,
+            ".published_at, ",
+            $clients,
+            ".suspended_at, ",
+            $clients,
+            ".retired_at, ",
+            "documents.url AS document, pairs.deleted_at, partners.private_scopes AS approved_scopes"
         )
     };
 }
@@ -312,7 +350,10 @@ macro_rules! client_joins {
             ".id
               LEFT JOIN app_pairs pairs ON pairs.private_client_id = ",
             $clients,
-            ".id "
+            ".id
+              LEFT JOIN partners ON partners.org_id = ",
+            $clients,
+            ".owner_org_id "
         )
     };
 }

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::db::engine::column::ids_as_json;
+use crate::db::engine::column::{Column, ids_as_json};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};
@@ -109,6 +109,39 @@ pub async fn list_live(
         }
     )?;
     Ok(rows.into_iter().map(ClientSecret::from).collect())
+}
+
+/// A secret that works now, as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredDigest {
+    pub digest: Digest,
+    pub last_four: String,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The secrets of the client that work now, for a copy on another site.
+pub async fn list_digests(
+    db: impl DbHandle,
+    client: ClientId,
+    now: Timestamp,
+) -> Result<Vec<StoredDigest>, DbError> {
+    let rows: Vec<(Vec<u8>, String, Option<i64>)> = with_conn!(db, |conn| sqlx::query_as(
+        "SELECT digest, last_four, expires_at FROM client_secrets
+          WHERE client_id = $1 AND ended_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+          ORDER BY id"
+    )
+    .bind(client.uuid())
+    .bind(now.seconds())
+    .fetch_all(conn)
+    .await)?;
+    let stored = |(digest, last_four, expires_at): (Vec<u8>, String, Option<i64>)| {
+        Ok(StoredDigest {
+            digest: Column::of("client_secrets", "digest").digest(&digest)?,
+            last_four,
+            expires_at: expires_at.map(Timestamp::from_seconds),
+        })
+    };
+    rows.into_iter().map(stored).collect()
 }
 
 /// The client and the id of a secret that works now.

@@ -36,6 +36,20 @@ pub async fn without_scopes(tx: &mut Tx, ids: &[GrantId]) -> Result<Vec<GrantId>
     Ok(ids.iter().copied().filter(|id| !with_scopes.contains(&id.0)).collect())
 }
 
+/// Returns the live grants of a client in all organizations.
+pub async fn of_client_everywhere(
+    tx: &mut Tx,
+    client_id: ClientId,
+) -> Result<Vec<GrantId>, DbError> {
+    let ids: Vec<Uuid> = with_conn!(tx, |conn| sqlx::query_scalar(
+        "SELECT id FROM grants WHERE client_id = $1 AND revoked_at IS NULL ORDER BY id"
+    )
+    .bind(client_id.uuid())
+    .fetch_all(conn)
+    .await)?;
+    Ok(ids.into_iter().map(GrantId).collect())
+}
+
 /// Returns the live grants of a client that have at least one of the scopes, with their users.
 pub async fn with_any_scope(
     db: impl DbHandle,

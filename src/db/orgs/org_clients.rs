@@ -77,6 +77,24 @@ pub async fn lock(
     restriction(column)
 }
 
+/// Locks the rows of a client in all organizations, in a fixed order.
+pub async fn lock_all_of_client(tx: &mut Tx, client_id: ClientId) -> Result<(), DbError> {
+    with_conn!(
+        tx,
+        |postgres| {
+            sqlx::query(
+                "SELECT org_id FROM org_clients WHERE client_id = $1 ORDER BY org_id FOR NO KEY UPDATE",
+            )
+            .bind(client_id.uuid())
+            .execute(postgres)
+            .await
+            .map(drop)
+        },
+        // SQLite has only one writing transaction at a time.
+        |_sqlite| Ok::<(), sqlx::Error>(())
+    )
+}
+
 /// Locks all rows of the organization, in a fixed order.
 pub async fn lock_all(tx: &mut Tx, org_id: OrgId) -> Result<(), DbError> {
     with_conn!(

@@ -1,6 +1,7 @@
 //! Users. Their roles are in `memberships`, because a user may belong to several organizations.
 
 pub mod known_browsers;
+pub mod reviewers;
 pub mod sessions;
 pub mod sign_in_failures;
 
@@ -234,11 +235,13 @@ pub async fn enable(db: impl DbHandle, id: UserId) -> Result<bool, DbError> {
 
 /// Deletes a user and everything that belongs to them, including tokens. Audit events stay.
 pub async fn delete(tx: &mut Tx, id: UserId) -> Result<(), DbError> {
-    const STATEMENTS: [&str; 5] = [
+    const STATEMENTS: [&str; 7] = [
         "DELETE FROM grants WHERE user_id = $1",
         "DELETE FROM sessions WHERE user_id = $1",
         "DELETE FROM application_keys WHERE user_id = $1",
         "DELETE FROM memberships WHERE user_id = $1",
+        "DELETE FROM reviewers WHERE user_id = $1",
+        "DELETE FROM connection_starts WHERE user_id = $1",
         "DELETE FROM users WHERE id = $1",
     ];
     for statement in STATEMENTS {

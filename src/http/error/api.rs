@@ -71,6 +71,15 @@ pub enum ApiError {
     NoSuchAuthorization,
     /// The caller has no such authorization.
     NoSuchOwnAuthorization,
+    NoSuchPublishedClient,
+    NoSuchVersion,
+    NoSuchPartner,
+    /// The operation is for reviewers.
+    NotAReviewer,
+    /// The caller may not do this, for the given reason.
+    MayNot(Box<str>),
+    /// Each is missing, in one sentence.
+    Incomplete(Vec<String>),
     NoSuchApiKey,
     NoSuchApplicationKey,
     NoSuchAuthMethod,
@@ -195,6 +204,9 @@ impl From<PrivateClientError> for ApiError {
             }
             PrivateClientError::Db(cause) => Self::Db(cause),
             error @ (PrivateClientError::TooMany(_)
+            | PrivateClientError::IsPublished(_)
+            | PrivateClientError::PublishedInUse(_)
+            | PrivateClientError::Retired
             | PrivateClientError::HasSecret
             | PrivateClientError::HasNoSecret
             | PrivateClientError::CurrentSecret) => Self::Conflict(error.to_string().into()),
@@ -241,6 +253,8 @@ impl From<AuthMethodError> for ApiError {
     }
 }
 
+const NOT_A_REVIEWER: &str =
+    "only a reviewer of this server may do this: its operator names them with grantor reviewer add";
 const MOVED: &str =
     "the restriction has changed since the preview with this digest: preview it again";
 
@@ -293,6 +307,12 @@ impl ApiError {
             }
             Self::NoSuchAuthorization => not_found("this client has no such authorization"),
             Self::NoSuchOwnAuthorization => not_found("you have no such authorization"),
+            Self::NoSuchPublishedClient => not_found("there is no published client with this id"),
+            Self::NoSuchVersion => not_found("there is no version with this id"),
+            Self::NoSuchPartner => not_found("there is no partner with this id"),
+            Self::NotAReviewer => (StatusCode::FORBIDDEN, NOT_A_REVIEWER.into()),
+            Self::MayNot(detail) => (StatusCode::FORBIDDEN, (&**detail).into()),
+            Self::Incomplete(missing) => (StatusCode::BAD_REQUEST, missing.join("; ").into()),
             Self::NoSuchApiKey => not_found("API key not found"),
             Self::NoSuchApplicationKey => not_found("Application key not found"),
             Self::NoSuchAuthMethod => not_found("there is no auth method with this id"),
@@ -344,7 +364,13 @@ impl ApiError {
         }
         let (content_type, body) = match audience {
             Audience::JsonApi if !self.is_always_strings() => {
-                (JSON_API, json!({"errors": [item(status, &text, source)]}))
+                let items: Vec<Value> = match self {
+                    Self::Incomplete(missing) => {
+                        missing.iter().map(|text| item(status, text, None)).collect()
+                    }
+                    _ => vec![item(status, &text, source)],
+                };
+                (JSON_API, json!({"errors": items}))
             }
             Audience::OAuth if !self.is_always_strings() => {
                 (JSON, json!({"error": code_of(status), "error_description": text}))

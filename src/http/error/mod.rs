@@ -6,6 +6,7 @@ mod api;
 mod keys;
 mod oauth;
 mod page;
+mod publishing;
 mod webhooks;
 
 use axum::extract::Request;

@@ -86,11 +86,20 @@ impl Permit for OwnApps {
 /// do itself.
 pub struct OwnClients;
 
-/// To delete the organization's own clients.
-pub struct OwnClientsDelete;
+/// To submit, withdraw, delete and retire the organization's own clients.
+pub struct OwnClientsManage;
 
-const CLIENTS_BY_KEYS: &str =
+pub(super) const CLIENTS_BY_KEYS: &str =
     "an access token may not manage clients: use an API key and an application key";
+
+/// For every member, with keys.
+pub struct Members;
+
+impl Permit for Members {
+    const ANY_OF: &'static [Permission] = &[];
+    const ACCEPTS_TOKENS: bool = false;
+    const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
+}
 
 impl Permit for OwnClients {
     const ANY_OF: &'static [Permission] = &[Permission::ManageIntegrations];
@@ -98,7 +107,7 @@ impl Permit for OwnClients {
     const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
 }
 
-impl Permit for OwnClientsDelete {
+impl Permit for OwnClientsManage {
     const ANY_OF: &'static [Permission] = &[Permission::OrgManagement];
     const ACCEPTS_TOKENS: bool = false;
     const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
@@ -170,6 +179,11 @@ pub struct Caller<P> {
 impl<P> Caller<P> {
     pub const fn user_id(&self) -> UserId {
         self.caller.user_id
+    }
+
+    /// Whether the caller also has this permission.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.limit.allows(permission.as_str()) && self.caller.may(permission)
     }
 
     /// The API key of the request. `None` if it has an access token.

@@ -12,12 +12,13 @@ mod named;
 mod oauth_form;
 mod page_form;
 mod query;
+mod reviewer;
 
 pub use crate::http::extract::app_caller::AppCaller;
 pub use crate::http::extract::caller::{
     ApiKeysDelete, ApiKeysRead, ApiKeysWrite, AppsRead, AppsReadOrIntegrations, AppsWrite, Caller,
-    Integrations, OrgManagement, OwnApps, OwnClients, OwnClientsDelete, OwnKeysRead, OwnKeysWrite,
-    Permit,
+    Integrations, Members, OrgManagement, OwnApps, OwnClients, OwnClientsManage, OwnKeysRead,
+    OwnKeysWrite, Permit,
 };
 pub use crate::http::extract::client_ip::ClientIp;
 pub use crate::http::extract::client_uuid::ClientUuid;
@@ -28,3 +29,4 @@ pub use crate::http::extract::oauth_form::{
 };
 pub use crate::http::extract::page_form::{PageForm, RequestHandle};
 pub use crate::http::extract::query::Query;
+pub use crate::http::extract::reviewer::Reviewer;

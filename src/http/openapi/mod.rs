@@ -6,6 +6,7 @@ pub mod clients;
 mod content;
 pub mod keys;
 pub mod oauth;
+pub mod partners;
 pub mod private_clients;
 mod resources;
 mod schemas;
@@ -35,6 +36,7 @@ pub fn document(public_url: &str, paths: Value) -> Value {
                 resources::schemas(),
                 private_clients::schemas(),
                 keys::schemas(),
+                partners::schemas(),
                 auth_methods::schemas(),
                 test_auth_method::schemas(),
                 webhooks::schemas(),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::extract::{Caller, Permit};
+use crate::http::extract::{Caller, Permit, Reviewer};
 use crate::rules::identity::permission::Permission;
 
 /// What a request must carry.
@@ -20,6 +20,8 @@ pub enum Access {
     Keys(&'static [Permission]),
     /// The same, or an access token that also has the scope of the same name.
     KeysOrToken(&'static [Permission]),
+    /// The keys of a reviewer.
+    Reviewer,
     /// The keys of any user, or an access token with this scope.
     KeysOrScope(&'static str),
 }
@@ -32,7 +34,7 @@ impl Access {
             Self::Public | Self::Browser => json!([]),
             Self::Bearer(scope) => json!([{"bearerAuth": [scope]}]),
             Self::ResourceServer => json!([{"resourceAuth": []}, {}]),
-            Self::Keys(_) => json!([keys]),
+            Self::Keys(_) | Self::Reviewer => json!([keys]),
             Self::KeysOrScope(scope) => json!([keys, {"bearerAuth": [scope]}]),
             Self::KeysOrToken(any_of) => {
                 let by_token =
@@ -62,6 +64,17 @@ pub const fn bearer(scope: &'static str) -> ByHandler {
 impl<T> Admits<T> for ByHandler {
     fn access(&self) -> Access {
         self.0
+    }
+}
+
+/// For handlers that take a `Reviewer`.
+pub struct ForReviewers;
+
+pub const REVIEWER: ForReviewers = ForReviewers;
+
+impl<T: Takes<Reviewer>> Admits<T> for ForReviewers {
+    fn access(&self) -> Access {
+        Access::Reviewer
     }
 }
 

@@ -6,11 +6,11 @@ use crate::http::api::{
 };
 use crate::http::extract::{
     AppsRead, AppsReadOrIntegrations, AppsWrite, OrgManagement, OwnApps, OwnClients,
-    OwnClientsDelete,
+    OwnClientsManage,
 };
 use crate::http::middleware::policy::Policy;
 use crate::http::openapi::clients as describe;
-use crate::http::openapi::private_clients;
+use crate::http::openapi::{partners, private_clients};
 use crate::http::routes::route::{Route, delete, get, patch, post};
 
 pub fn restrictions() -> Vec<Route> {
@@ -129,7 +129,37 @@ pub fn own_clients() -> Vec<Route> {
             operations: vec![
                 get(OwnClients, oauth2_clients::show).described(private_clients::show),
                 patch(OwnClients, oauth2_clients::update).described(private_clients::update),
-                delete(OwnClientsDelete, oauth2_clients::delete).described(private_clients::delete),
+                delete(OwnClientsManage, oauth2_clients::delete).described(private_clients::delete),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/submit",
+            policy: Policy::JSON_API,
+            operations: vec![
+                post(OwnClientsManage, oauth2_clients::versions::submit)
+                    .described(partners::submit),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/withdraw",
+            policy: Policy::JSON_API,
+            operations: vec![
+                post(OwnClientsManage, oauth2_clients::versions::withdraw)
+                    .described(partners::withdraw),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/versions",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnClients, oauth2_clients::versions::list).described(partners::list_versions),
+            ],
+        },
+        Route {
+            path: "/api/v2/oauth2_clients/{client_id}/versions/{version_id}",
+            policy: Policy::JSON_API,
+            operations: vec![
+                get(OwnClients, oauth2_clients::versions::show).described(partners::show_version),
             ],
         },
         Route {

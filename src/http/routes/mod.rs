@@ -5,6 +5,7 @@ mod clients;
 mod keys;
 mod oauth;
 mod pages;
+mod partners;
 pub mod route;
 mod webhooks;
 
@@ -52,6 +53,9 @@ pub fn routes() -> Vec<Route> {
         clients::authorized_clients(),
         clients::own_authorizations(),
         clients::own_clients(),
+        partners::reviews(),
+        partners::published(),
+        partners::partners(),
         keys::of_organizations(),
         keys::of_users(),
         webhooks::webhooks_and_variables(),
@@ -171,7 +175,10 @@ mod tests {
             for operation in &route.operations {
                 let is_by_caller = matches!(
                     operation.access,
-                    Access::Keys(_) | Access::KeysOrToken(_) | Access::KeysOrScope(_)
+                    Access::Keys(_)
+                        | Access::KeysOrToken(_)
+                        | Access::KeysOrScope(_)
+                        | Access::Reviewer
                 ) || route.path.starts_with("/api/v2/api_keys/");
 
                 assert_eq!(

@@ -40,6 +40,10 @@ const VARIABLE: &[&str] = &["name", "is_secret", "value"];
 const PRIVATE_CLIENT: &[&str] =
     &["name", "redirect_uris", "onboarding_url", "description", "scopes"];
 
+const VERSION: &[&str] = &["version_id", "version"];
+const DECIDED_VERSION: &[&str] = &["version_id", "version", "note"];
+const PARTNER: &[&str] = &["private_scopes", "note"];
+
 /// Sorted by name.
 pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     kind("api_key.changed", "api_key:ID", &["name"], "An API key was renamed."),
@@ -107,6 +111,31 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "A disabled app was enabled again.",
     ),
     kind(
+        "client.listed",
+        "client:ID",
+        &[],
+        "The tile of a published client was shown to all organizations.",
+    ),
+    kind(
+        "client.published",
+        "client:ID",
+        &["version_id", "version", "changes", "note"],
+        "A reviewer approved a version, and it was published.",
+    ),
+    kind("client.rejected", "client:ID", DECIDED_VERSION, "A reviewer rejected a version."),
+    kind(
+        "client.resumed",
+        "client:ID",
+        &["note"],
+        "A reviewer let a suspended client be used again.",
+    ),
+    kind(
+        "client.retired",
+        "client:ID",
+        &["grants_ended"],
+        "A published client was retired in all organizations.",
+    ),
+    kind(
         "client.secret_ended",
         "client:ID",
         &["secret_id", "last_four"],
@@ -124,6 +153,20 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         &["secret_id", "last_four", "previous_ends_at"],
         "The secret of a client was replaced.",
     ),
+    kind(
+        "client.submitted",
+        "client:ID",
+        VERSION,
+        "A version of a client was submitted for review.",
+    ),
+    kind("client.suspended", "client:ID", &["note"], "A reviewer suspended a published client."),
+    kind(
+        "client.unlisted",
+        "client:ID",
+        &[],
+        "The tile of a published client was shown to its own organization only.",
+    ),
+    kind("client.withdrawn", "client:ID", VERSION, "A version was withdrawn from review."),
     kind(
         "code.used_twice",
         "grant:ID family:ID client:ID",
@@ -169,6 +212,9 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "The default for apps without a restriction was changed.",
     ),
     kind("org.renamed", "org:ID", &["name"], "The organization was renamed."),
+    kind("partner.approved", "partner:ID", PARTNER, "An organization was approved as a partner."),
+    kind("partner.changed", "partner:ID", PARTNER, "What a partner may do was changed."),
+    kind("partner.ended", "partner:ID", PARTNER, "An organization is no longer a partner."),
     kind(
         "refresh_token.reused",
         "grant:ID family:ID client:ID",
@@ -177,6 +223,8 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     ),
     kind("resource.created", "resource:ID", &["uri", "name", "scopes"], "A resource was created."),
     kind("resource.deleted", "resource:ID", &[], "A resource was deleted."),
+    kind("reviewer.added", "user:ID", &["email"], "A user was named as a reviewer."),
+    kind("reviewer.removed", "user:ID", &["email"], "A user is no longer a reviewer."),
     kind(
         "scopes_restriction.lifted",
         "client:ID",

@@ -17,6 +17,7 @@ use crate::id::OrgId;
 use crate::redirect::trusted::TrustedRedirect;
 use crate::scope::ScopeSet;
 use crate::scope::catalog::ScopeCatalog;
+use crate::scope::configured::ConfiguredScopes;
 use crate::syntax::parameters::Parameters;
 
 /// `Debug` omits the values that belong to the client's session or identify the user.
@@ -50,7 +51,7 @@ pub struct RequestRules<'a> {
     pub known_resources: &'a [Resource],
     pub unknown_resources: UnknownResources,
     /// The scopes that a confidential client may get. `None` for public clients.
-    pub configured_scopes: Option<&'a ScopeSet>,
+    pub configured_scopes: Option<&'a ConfiguredScopes>,
 }
 
 /// The `prompt` parameter (OpenID Connect Core 1.0 section 3.1.2.1). Unknown values are ignored,
@@ -230,11 +231,11 @@ fn scope(parameters: &Parameters, rules: &RequestRules<'_>) -> Result<Option<Sco
         )));
     }
     if let Some(configured) = rules.configured_scopes
-        && !scope.is_subset(configured)
+        && !scope.is_subset(configured.names())
     {
         return Err(invalid_scope(&format_args!(
             "{} is not among the scopes of this client: its owner can add it",
-            scope.difference(configured).in_words()
+            scope.difference(configured.names()).in_words()
         )));
     }
     Ok(Some(scope).filter(|scope| !scope.is_empty()))
@@ -386,7 +387,8 @@ mod tests {
     #[test]
     fn a_confidential_client_may_leave_out_pkce_and_may_not_exceed_its_scopes() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let configured = ScopeSet::parse("openid mcp_read").expect("scopes");
+        let names = ScopeSet::parse("openid mcp_read").expect("scopes");
+        let configured = ConfiguredScopes::new(names, ScopeSet::default());
         let parse = |more: &str| {
             let rules = RequestRules {
                 catalog: &catalog,

@@ -7,6 +7,9 @@ pub enum ClientKind {
     Registered,
     /// A member of an organization created it for this organization. It has a secret.
     Private,
+    /// The version of a private client that a reviewer approved for all organizations. It has a
+    /// secret of its own.
+    Published,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,12 +17,13 @@ pub enum ClientKind {
 pub struct ClientKindError;
 
 impl ClientKind {
-    pub const ALL: [Self; 2] = [Self::Registered, Self::Private];
+    pub const ALL: [Self; 3] = [Self::Registered, Self::Private, Self::Published];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registered => "registered",
             Self::Private => "private",
+            Self::Published => "published",
         }
     }
 
@@ -29,7 +33,7 @@ impl ClientKind {
 
     /// Whether the client keeps a secret (RFC 6749 section 2.1), with which it must authenticate.
     pub const fn is_confidential(self) -> bool {
-        matches!(self, Self::Private)
+        matches!(self, Self::Private | Self::Published)
     }
 }
 
@@ -45,6 +49,6 @@ mod tests {
         for text in ["", "Private", "document"] {
             assert_eq!(ClientKind::parse(text), Err(ClientKindError), "{text}");
         }
-        assert_eq!(ClientKind::ALL.map(ClientKind::is_confidential), [false, true]);
+        assert_eq!(ClientKind::ALL.map(ClientKind::is_confidential), [false, true, true]);
     }
 }

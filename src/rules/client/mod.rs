@@ -13,6 +13,7 @@ pub mod kind;
 pub mod known_clients;
 #[cfg(test)]
 pub mod known_documents;
+pub mod look_alike;
 pub mod member;
 pub mod metadata;
 pub mod metadata_error;
@@ -21,8 +22,12 @@ pub mod private_client;
 pub mod proof;
 pub mod raw_metadata;
 pub mod registration;
+pub mod review;
+pub mod state;
+pub mod submission;
 pub mod unused;
 pub mod verification_marks;
+pub mod version;
 
 use std::fmt;
 

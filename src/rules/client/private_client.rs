@@ -65,9 +65,19 @@ impl fmt::Display for AttributeProblem {
 }
 
 impl AttributeError {
-    fn invalid(path: impl Into<String>, text: impl fmt::Display) -> Self {
+    pub fn invalid(path: impl Into<String>, text: impl fmt::Display) -> Self {
         Self { path: path.into(), problem: AttributeProblem::Invalid(text.to_string()) }
     }
+
+    /// The member is unknown.
+    pub fn unknown(member: &str) -> Self {
+        Self::invalid(escaped(member), "there is no such attribute")
+    }
+}
+
+/// A member as a part of a JSON Pointer (RFC 6901 section 3).
+pub fn escaped(member: &str) -> String {
+    member.replace('~', "~0").replace('/', "~1")
 }
 
 pub const MAX_NAME: usize = 100;
@@ -75,10 +85,12 @@ pub const MAX_REDIRECT_URIS: usize = 20;
 pub const MAX_DESCRIPTION: usize = 500;
 
 impl PrivateClientChange {
-    /// Reads the members of `attributes`. A member that is repeated or unknown is an error.
+    /// Reads the members of `attributes`. A member that is unknown is an error. `approved` are the
+    /// private scopes that the organization may use as a partner.
     pub fn parse(
         members: &[(String, Value)],
         catalog: &ScopeCatalog,
+        approved: &ScopeSet,
     ) -> Result<Self, AttributeError> {
         let mut change = Self::default();
         for (member, value) in members {
@@ -87,11 +99,8 @@ impl PrivateClientChange {
                 "redirect_uris" => change.redirect_uris = Some(redirect_uris(value)?),
                 "onboarding_url" => change.onboarding_url = Some(onboarding_url(value)?),
                 "description" => change.description = Some(description(value)?),
-                "scopes" => change.scopes = Some(scopes(value, catalog)?),
-                unknown => {
-                    let path = unknown.replace('~', "~0").replace('/', "~1");
-                    return Err(AttributeError::invalid(path, "there is no such attribute"));
-                }
+                "scopes" => change.scopes = Some(scopes(value, catalog, approved)?),
+                unknown => return Err(AttributeError::unknown(unknown)),
             }
         }
         Ok(change)
@@ -203,7 +212,11 @@ fn description(value: &Value) -> Result<Option<String>, AttributeError> {
     }
 }
 
-fn scopes(value: &Value, catalog: &ScopeCatalog) -> Result<ScopeSet, AttributeError> {
+fn scopes(
+    value: &Value,
+    catalog: &ScopeCatalog,
+    approved: &ScopeSet,
+) -> Result<ScopeSet, AttributeError> {
     let list = value
         .as_array()
         .ok_or_else(|| AttributeError::invalid("scopes", "scopes is not a list of strings"))?;
@@ -215,7 +228,7 @@ fn scopes(value: &Value, catalog: &ScopeCatalog) -> Result<ScopeSet, AttributeEr
             let text = "the scope is not in the catalog: its operator can add it";
             return Err(AttributeError::invalid(path, text));
         };
-        if scope.private {
+        if scope.private && !approved.contains(scope.name.as_str()) {
             let problem = AttributeProblem::PrivateScope(scope.name.to_string());
             return Err(AttributeError { path, problem });
         }
@@ -232,9 +245,24 @@ mod tests {
     use crate::scope::catalog::SHIPPED;
 
     fn parse(attributes: &Value) -> Result<PrivateClientChange, AttributeError> {
+        parse_as(attributes, &ScopeSet::default())
+    }
+
+    fn parse_as(
+        attributes: &Value,
+        approved: &ScopeSet,
+    ) -> Result<PrivateClientChange, AttributeError> {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let members = attributes.as_object().expect("an object").clone();
-        PrivateClientChange::parse(&members.into_iter().collect::<Vec<_>>(), &catalog)
+        let members: Vec<_> = members.into_iter().collect();
+        PrivateClientChange::parse(&members, &catalog, approved)
+    }
+
+    #[test]
+    fn a_partner_may_use_the_private_scopes_that_it_is_approved_for() {
+        let attributes = json!({"scopes": ["api_keys_write"]});
+        let approved = ScopeSet::parse("api_keys_write").expect("scopes");
+        assert_eq!(parse_as(&attributes, &approved).expect("a change").scopes, Some(approved));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! them; formatting writes single ones. The catalog decides which names exist.
 
 pub mod catalog;
+pub mod configured;
 pub mod offered;
 pub mod scopes_restriction;
 pub mod standing;

@@ -15,7 +15,8 @@ use serde::Deserialize;
 
 use crate::authorization::refusal::{ErrorCode, Refusal};
 use crate::identity::permission::Role;
-use crate::scope::catalog::ScopeCatalog;
+use crate::scope::catalog::{Scope, ScopeCatalog};
+use crate::scope::configured::ConfiguredScopes;
 use crate::scope::scopes_restriction::Ceiling;
 use crate::scope::{ScopeSet, ScopeToken};
 
@@ -25,12 +26,23 @@ pub struct ScopeRequest<'a> {
     pub requested: Option<&'a ScopeSet>,
     pub registered: &'a ScopeSet,
     /// The scopes that a confidential client may get. `None` for public clients.
-    pub configured: Option<&'a ScopeSet>,
+    pub configured: Option<&'a ConfiguredScopes>,
     pub ceiling: Ceiling<'a>,
     pub required: &'a ScopeSet,
     pub role: Role,
     pub catalog: &'a ScopeCatalog,
     pub on_excess: Excess,
+}
+
+/// The server settings, and the scopes of the client, that limit a grant.
+#[derive(Clone, Copy, Debug)]
+pub struct ScopeLimits<'a> {
+    pub catalog: &'a ScopeCatalog,
+    /// Scopes of a first-party client that are exempt from every restriction.
+    pub required: &'a ScopeSet,
+    /// The scopes that a confidential client may get. `None` for public clients. The organization's
+    /// default is for public clients only.
+    pub configured: Option<&'a ConfiguredScopes>,
 }
 
 /// How to handle a request for more scopes than the client may be granted.
@@ -175,43 +187,40 @@ pub fn offered_scopes(request: ScopeRequest<'_>) -> Result<OfferedScopes, Scopes
 pub fn still_permitted(
     granted: &ScopeSet,
     ceiling: Ceiling<'_>,
-    required: &ScopeSet,
     role: Role,
-    catalog: &ScopeCatalog,
+    limits: ScopeLimits<'_>,
 ) -> ScopeSet {
-    let on_excess = Excess::Narrow;
-    let request = ScopeRequest {
-        requested: None,
-        registered: granted,
-        configured: None,
-        ceiling,
-        required,
-        role,
-        catalog,
-        on_excess,
-    };
+    let request = limits.request(granted, ceiling, role);
     granted.clone().partition(|scope| withheld_by(scope, &request).is_none()).0
 }
 
 /// The scopes of a token that its user's current role permits.
-pub fn permitted_by_role(
-    scopes: &ScopeSet,
-    required: &ScopeSet,
-    role: Role,
-    catalog: &ScopeCatalog,
-) -> ScopeSet {
-    let on_excess = Excess::Narrow;
-    let request = ScopeRequest {
-        requested: None,
-        registered: scopes,
-        configured: None,
-        ceiling: Ceiling::Scopes(scopes),
-        required,
-        role,
-        catalog,
-        on_excess,
-    };
+pub fn permitted_by_role(scopes: &ScopeSet, role: Role, limits: ScopeLimits<'_>) -> ScopeSet {
+    let request = limits.request(scopes, Ceiling::Scopes(scopes), role);
     scopes.clone().partition(|scope| withheld_by(scope, &request) != Some(WithheldBy::Role)).0
+}
+
+impl<'a> ScopeLimits<'a> {
+    /// A request for all of `scopes`.
+    const fn request(
+        self,
+        scopes: &'a ScopeSet,
+        ceiling: Ceiling<'a>,
+        role: Role,
+    ) -> ScopeRequest<'a> {
+        let Self { catalog, required, configured } = self;
+        let on_excess = Excess::Narrow;
+        ScopeRequest {
+            requested: None,
+            registered: scopes,
+            configured,
+            ceiling,
+            required,
+            role,
+            catalog,
+            on_excess,
+        }
+    }
 }
 
 fn requested_scopes(request: &ScopeRequest<'_>) -> ScopeSet {
@@ -220,7 +229,7 @@ fn requested_scopes(request: &ScopeRequest<'_>) -> ScopeSet {
         return requested.clone();
     }
     if let Some(configured) = request.configured {
-        return configured.clone();
+        return configured.available(request.catalog);
     }
     let (registered, _) = request.registered.clone().partition(is_known);
     if registered.is_empty() { request.catalog.defaults().clone() } else { registered }
@@ -233,12 +242,13 @@ fn withheld_by(scope: &ScopeToken, request: &ScopeRequest<'_>) -> Option<Withhel
         return None;
     }
     // A stored request may name a scope that is no longer in the catalog.
-    let Some(known) = request.catalog.find(name).filter(|scope| !scope.private) else {
+    let is_available = |scope: &&Scope| match request.configured {
+        Some(configured) => configured.allows(scope),
+        None => !scope.private,
+    };
+    let Some(known) = request.catalog.find(name).filter(is_available) else {
         return Some(WithheldBy::Server);
     };
-    if request.configured.is_some_and(|configured| !configured.contains(name)) {
-        return Some(WithheldBy::Server);
-    }
     if !request.ceiling.contains(name) {
         return Some(WithheldBy::Organization);
     }
@@ -257,8 +267,11 @@ mod tests {
     fn a_token_keeps_the_scopes_that_the_role_of_its_user_permits() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
         let held = set("mcp_read no_longer_known org_management");
-        let permitted =
-            |required: &str, role| permitted_by_role(&held, &set(required), role, &catalog);
+        let permitted = |required: &str, role| {
+            let required = &set(required);
+            let limits = ScopeLimits { catalog: &catalog, required, configured: None };
+            permitted_by_role(&held, role, limits)
+        };
 
         assert_eq!(permitted("", Role::Admin), held);
         assert_eq!(permitted("", Role::Standard), set("mcp_read no_longer_known"));
@@ -274,12 +287,16 @@ mod tests {
             (Some("mcp_read"), "openid mcp_read", Some("mcp_read")),
             (Some("mcp_read mcp_write"), "mcp_read", Some("mcp_read")),
             (Some("mcp_write"), "mcp_read", None),
+            (None, "api_keys_write mcp_read", Some("api_keys_write mcp_read")),
+            (Some("api_keys_write"), "mcp_read", None),
         ];
         for (requested, configured, expected) in cases {
-            let (requested, configured) = (requested.map(set), set(configured));
+            let requested = requested.map(set);
+            let registered = set(configured);
+            let configured = ConfiguredScopes::new(registered.clone(), set("api_keys_write"));
             let offered = offered_scopes(ScopeRequest {
                 requested: requested.as_ref(),
-                registered: &configured,
+                registered: &registered,
                 configured: Some(&configured),
                 ceiling: Ceiling::of(None, None, &catalog),
                 required: &set(""),
@@ -289,7 +306,7 @@ mod tests {
             });
 
             let offered = offered.ok().map(|offered| offered.all());
-            assert_eq!(offered, expected.map(set), "{requested:?} of {configured}");
+            assert_eq!(offered, expected.map(set), "{requested:?} of {registered}");
         }
     }
 

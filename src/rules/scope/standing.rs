@@ -6,8 +6,7 @@
 
 use crate::identity::permission::Role;
 use crate::scope::ScopeSet;
-use crate::scope::catalog::ScopeCatalog;
-use crate::scope::offered::still_permitted;
+use crate::scope::offered::{ScopeLimits, still_permitted};
 use crate::scope::scopes_restriction::{Ceiling, ScopesRestriction};
 use crate::timestamp::Timestamp;
 
@@ -22,17 +21,6 @@ pub struct Standing {
     pub default_client_scopes: Option<ScopeSet>,
 }
 
-/// The server settings that limit a grant.
-#[derive(Clone, Copy, Debug)]
-pub struct ScopeLimits<'a> {
-    pub catalog: &'a ScopeCatalog,
-    /// Scopes of a first-party client that are exempt from every restriction.
-    pub required: &'a ScopeSet,
-    /// The scopes that a confidential client may get. `None` for public clients. The organization's
-    /// default is for public clients only.
-    pub configured: Option<&'a ScopeSet>,
-}
-
 impl Standing {
     /// Returns the granted scopes that are still permitted, or `None` if the user or the client may
     /// not have tokens at all.
@@ -40,14 +28,9 @@ impl Standing {
         let role = self
             .role
             .filter(|_| self.user_disabled_at.is_none() && self.client_disabled_at.is_none())?;
-        let ScopeLimits { catalog, required, configured } = limits;
-        let default = self.default_client_scopes.as_ref().filter(|_| configured.is_none());
-        let ceiling = Ceiling::of(self.restriction.as_ref(), default, catalog);
-        let permitted = still_permitted(granted, ceiling, required, role, catalog);
-        Some(match configured {
-            Some(configured) => permitted.intersection(configured),
-            None => permitted,
-        })
+        let default = self.default_client_scopes.as_ref().filter(|_| limits.configured.is_none());
+        let ceiling = Ceiling::of(self.restriction.as_ref(), default, limits.catalog);
+        Some(still_permitted(granted, ceiling, role, limits))
     }
 }
 
@@ -55,7 +38,8 @@ impl Standing {
 mod tests {
     use super::*;
     use crate::scope::ScopeToken;
-    use crate::scope::catalog::SHIPPED;
+    use crate::scope::catalog::{SHIPPED, ScopeCatalog};
+    use crate::scope::configured::ConfiguredScopes;
 
     fn set(names: &str) -> ScopeSet {
         ScopeSet::parse(names).expect("scopes")
@@ -64,7 +48,8 @@ mod tests {
     #[test]
     fn a_confidential_client_has_its_configured_scopes_and_no_default_of_the_organization() {
         let catalog = ScopeCatalog::from_toml(SHIPPED).expect("a catalog");
-        let (required, configured) = (set(""), set("openid mcp_read"));
+        let required = set("");
+        let configured = ConfiguredScopes::new(set("openid mcp_read"), set(""));
         let limits =
             ScopeLimits { catalog: &catalog, required: &required, configured: Some(&configured) };
         let member = || Standing { role: Some(Role::Standard), ..Standing::default() };

@@ -7,7 +7,8 @@
 use crate::authorization::resource::Resource;
 use crate::client::ClientId;
 use crate::scope::ScopeSet;
-use crate::scope::standing::{ScopeLimits, Standing};
+use crate::scope::offered::ScopeLimits;
+use crate::scope::standing::Standing;
 use crate::timestamp::Timestamp;
 use crate::token::refresh_token::{Decision, FamilyState, RefreshRules, RefreshToken, decide};
 use crate::token::request::{TokenRefusal, narrower_scope, refreshed_resources};

@@ -8,6 +8,8 @@ mod disable_client;
 mod oauth2_clients;
 mod operator_limits;
 mod org_authorized_clients;
+mod partners;
+mod publishing;
 mod scopes_restriction;
 mod sites;
 mod test_auth_method;

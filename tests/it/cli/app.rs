@@ -43,6 +43,11 @@ on_both! {
             "revision": 2,
             "created_at": shown["created_at"],
             "modified_at": shown["modified_at"],
+            "state": "private",
+            "private_client": id,
+            "published_client": null,
+            "version_in_review": null,
+            "published_at": null,
             "secrets": [],
         });
         assert_eq!((&changed, &shown), (&expected, &expected));
@@ -53,7 +58,7 @@ on_both! {
 
         let deleted = program.json(&["app", "delete", &id]);
         assert_eq!(deleted, json!({
-            "id": id, "org": "Acme", "deleted": true, "grants_ended": 0, "last_token_expires_at": null,
+            "id": id, "org": "Acme", "deleted": true, "retired": false, "grants_ended": 0, "last_token_expires_at": null,
         }));
         for id in [id.as_str(), NOBODY] {
             let error = format!("\"Acme\" has no app with the ID {id}; `grantor app list` lists its apps");

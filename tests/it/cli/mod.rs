@@ -13,6 +13,7 @@ mod help;
 mod key;
 mod keys;
 mod org;
+mod publishing;
 mod resource;
 mod restriction;
 mod selftest;

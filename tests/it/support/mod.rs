@@ -41,6 +41,7 @@ mod port;
 pub mod private_client;
 mod program;
 mod proxy;
+pub mod publishing;
 mod running;
 mod site;
 mod template;

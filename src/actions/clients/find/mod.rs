@@ -109,7 +109,7 @@ impl FindClient {
         }
         let now = context.clock.now();
         clients::touch(&context.db, id, now, FRESH_FOR).await?;
-        let is_usable = |client: &Client| client.document.is_none() && client.deleted_at.is_none();
+        let is_usable = |client: &Client| client.document.is_none() && client.state.is_usable();
         let Some(client) = clients::find(&context.db, id).await?.filter(is_usable) else {
             self.registered.remove(&id);
             return Err(FindClientError::Unknown);

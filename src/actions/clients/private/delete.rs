@@ -3,19 +3,23 @@
 
 use serde_json::json;
 
-use crate::actions::audit::{AuditActor, Change};
+use crate::actions::audit::AuditActor;
+use crate::actions::clients::own_client_changes::{Consequences, OwnClientChange, record_steps};
 use crate::actions::clients::private::PrivateClientError;
 use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
 use crate::actions::keys::revoked_keys::revoke_keys_of_client;
-use crate::actions::webhooks::publish_events::record_and_publish;
-use crate::db::clients::{private, secrets};
+use crate::db::clients::own::OwnClient;
+use crate::db::clients::{own, secrets};
+use crate::db::engine::transaction::Tx;
 use crate::db::grants;
 use crate::db::grants::revocations;
 use crate::db::orgs::org_clients;
 use crate::rules::client::ClientId;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::id::OrgId;
 use crate::rules::webhook::event::RevocationCause;
+use crate::rules::webhook::event::lifecycle::ClientStep;
 
 pub async fn delete_private_client(
     context: &Context,
@@ -27,10 +31,14 @@ pub async fn delete_private_client(
         .transact("private_client.delete", |tx| {
             Box::pin(async move {
                 let now = context.clock.now();
-                if !private::lock(tx, org_id, id).await? {
+                if !own::lock(tx, org_id, id).await? {
                     return Err(PrivateClientError::NoSuchClient);
                 }
-                private::delete(tx, id, now).await?;
+                let client = own::find(&mut *tx, org_id, id)
+                    .await?
+                    .ok_or(PrivateClientError::NoSuchClient)?;
+                check_unused(tx, &client).await?;
+                own::delete(tx, id, now).await?;
                 secrets::end_all(tx, id, now).await?;
                 // No user can authorize it anymore.
                 org_clients::lock(tx, org_id, id, now).await?;
@@ -39,19 +47,34 @@ pub async fn delete_private_client(
                 let keys = revoke_keys_of_client(tx, id, None, now).await?;
                 let revoked =
                     RevokedGrants::of(context, &ended, RevocationCause::ClientDeleted, by);
-                let subject = format!("client:{id}");
                 let mut changes = revoked.changes();
                 changes.extend(keys.changes());
-                changes.push(Change {
+                let change = OwnClientChange {
                     org_id,
-                    action: "client.deleted",
-                    subject: &subject,
+                    client_id: id,
+                    name: client.metadata.client_name().as_str(),
+                    step: ClientStep::Deleted,
                     before: None,
-                    after: Some(json!({"grants_ended": ended.len()})),
-                });
-                record_and_publish(context, tx, by, changes, &revoked.events()).await?;
+                    after: json!({"grants_ended": ended.len()}),
+                };
+                let consequences = Consequences { changes, events: revoked.events() };
+                record_steps(context, tx, by, &[change], consequences).await?;
                 Ok(RevokedAccess::of(tx, &ended).await?)
             })
         })
         .await
+}
+
+/// The private client of a published one in use stays, since the next version is made of it.
+async fn check_unused(tx: &mut Tx, client: &OwnClient) -> Result<(), PrivateClientError> {
+    if client.kind == ClientKind::Published {
+        return Err(PrivateClientError::IsPublished(client.pair.private));
+    }
+    let Some(published) = client.pair.published else { return Ok(()) };
+    match own::find(&mut *tx, client.org_id, published).await? {
+        Some(published) if published.state.is_in_use() => {
+            Err(PrivateClientError::PublishedInUse(published.id))
+        }
+        _ => Ok(()),
+    }
 }

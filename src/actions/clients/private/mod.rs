@@ -7,8 +7,9 @@ pub mod update;
 
 use serde_json::{Value, json};
 
-use crate::db::clients::private::PrivateClient;
+use crate::db::clients::own::OwnClient;
 use crate::db::engine::error::DbError;
+use crate::rules::client::ClientId;
 use crate::rules::redirect::uri::RedirectUri;
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,14 @@ pub enum PrivateClientError {
     NoSuchClient,
     #[error("this organization already has {0} clients, the maximum: delete one that is not used")]
     TooMany(u64),
+    #[error(
+        "a published client cannot be edited: change the private one, {0}, and submit it again"
+    )]
+    IsPublished(ClientId),
+    #[error("its published client, {0}, is in use: retire it first")]
+    PublishedInUse(ClientId),
+    #[error("this client was retired")]
+    Retired,
     #[error("nothing would change")]
     NothingChanges,
     #[error("this client has a secret already: regenerate it")]
@@ -32,7 +41,7 @@ pub enum PrivateClientError {
 }
 
 /// The client in the audit trail.
-fn recorded(client: &PrivateClient) -> Value {
+pub(super) fn recorded(client: &OwnClient) -> Value {
     let redirect_uris: Vec<&str> =
         client.metadata.redirect_uris().iter().map(RedirectUri::as_str).collect();
     json!({

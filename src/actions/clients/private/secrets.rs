@@ -1,19 +1,22 @@
-//! The secrets of a private client. A new secret replaces the one before it, at once or after a
+//! The secrets of a private or published client. A new secret replaces the one before it, at once or after a
 //! time in which both work. Tokens and grants stay.
 
 use serde_json::json;
 
-use crate::actions::audit;
-use crate::actions::audit::{AuditActor, Change};
+use crate::actions::audit::AuditActor;
+use crate::actions::clients::own_client_changes::{OwnClientChange, record_step};
 use crate::actions::clients::private::PrivateClientError;
 use crate::actions::context::Context;
+use crate::db::clients::own::OwnClient;
 use crate::db::clients::secrets::{ClientSecret, NewSecret};
-use crate::db::clients::{private, secrets};
+use crate::db::clients::{own, secrets};
 use crate::db::engine::transaction::Tx;
 use crate::rules::client::ClientId;
+use crate::rules::client::state::ClientState;
 use crate::rules::id::{OrgId, SecretId};
 use crate::rules::secret::Secret;
 use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::event::lifecycle::ClientStep;
 
 /// A secret that was just made. It is shown once.
 #[derive(Debug)]
@@ -95,9 +98,7 @@ async fn make_in(
     by: &AuditActor,
 ) -> Result<Option<ClientSecret>, PrivateClientError> {
     let (org_id, client_id, now) = (making.org_id, making.client_id, new.created_at);
-    if !private::lock(tx, org_id, client_id).await? {
-        return Err(PrivateClientError::NoSuchClient);
-    }
+    let client = lock(tx, org_id, client_id).await?;
     let live = secrets::list_live(&mut *tx, &[client_id], now).await?;
     let current = live.iter().find(|secret| secret.expires_at.is_none());
     let overlap_until = match (making.kind, current) {
@@ -118,17 +119,17 @@ async fn make_in(
     }
     secrets::insert(tx, new).await?;
     let mut after = json!({"secret_id": new.id, "last_four": new.last_four});
-    let action = match making.kind {
-        Kind::First => "client.secret_generated",
+    let step = match making.kind {
+        Kind::First => ClientStep::SecretGenerated,
         Kind::Next { .. } => {
             let end = previous.as_ref().and_then(|previous| previous.expires_at).unwrap_or(now);
             after["previous_ends_at"] = json!(end);
-            "client.secret_regenerated"
+            ClientStep::SecretRegenerated
         }
     };
-    let subject = format!("client:{client_id}");
-    let change = Change { org_id, action, subject: &subject, before: None, after: Some(after) };
-    audit::record(context, tx, by, change).await?;
+    let name = client.metadata.client_name().as_str();
+    let change = OwnClientChange { org_id, client_id, name, step, before: None, after };
+    record_step(context, tx, by, change).await?;
     Ok(previous)
 }
 
@@ -144,9 +145,7 @@ pub async fn end_previous_secret(
         .transact("client_secret.end", |tx| {
             Box::pin(async move {
                 let now = context.clock.now();
-                if !private::lock(tx, org_id, client_id).await? {
-                    return Err(PrivateClientError::NoSuchClient);
-                }
+                let client = lock(tx, org_id, client_id).await?;
                 let live = secrets::list_live(&mut *tx, &[client_id], now).await?;
                 let secret = live
                     .iter()
@@ -156,16 +155,32 @@ pub async fn end_previous_secret(
                     return Err(PrivateClientError::CurrentSecret);
                 }
                 secrets::end(tx, id, now).await?;
-                let subject = format!("client:{client_id}");
-                let change = Change {
+                let change = OwnClientChange {
                     org_id,
-                    action: "client.secret_ended",
-                    subject: &subject,
+                    client_id,
+                    name: client.metadata.client_name().as_str(),
+                    step: ClientStep::SecretEnded,
                     before: None,
-                    after: Some(json!({"secret_id": id, "last_four": secret.last_four})),
+                    after: json!({"secret_id": id, "last_four": secret.last_four}),
                 };
-                Ok(audit::record(context, tx, by, change).await?)
+                Ok(record_step(context, tx, by, change).await?)
             })
         })
         .await
+}
+
+/// Locks a client that can have secrets.
+async fn lock(
+    tx: &mut Tx,
+    org_id: OrgId,
+    client_id: ClientId,
+) -> Result<OwnClient, PrivateClientError> {
+    if !own::lock(tx, org_id, client_id).await? {
+        return Err(PrivateClientError::NoSuchClient);
+    }
+    let client = own::find(&mut *tx, org_id, client_id).await?;
+    match client.ok_or(PrivateClientError::NoSuchClient)? {
+        client if client.state == ClientState::Retired => Err(PrivateClientError::Retired),
+        client => Ok(client),
+    }
 }

@@ -3,17 +3,19 @@
 
 use serde_json::{Map, Value};
 
-use crate::actions::audit;
-use crate::actions::audit::{AuditActor, Change};
+use crate::actions::audit::AuditActor;
+use crate::actions::clients::own_client_changes::{OwnClientChange, record_step};
 use crate::actions::clients::private::{PrivateClientError, recorded};
 use crate::actions::context::Context;
-use crate::db::clients::private;
-use crate::db::clients::private::PrivateClient;
+use crate::db::clients::own;
+use crate::db::clients::own::OwnClient;
 use crate::rules::client::ClientId;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::client::metadata::ClientMetadata;
 use crate::rules::client::private_client::PrivateClientChange;
 use crate::rules::id::OrgId;
 use crate::rules::timestamp::Timestamp;
+use crate::rules::webhook::event::lifecycle::ClientStep;
 
 pub async fn update_private_client(
     context: &Context,
@@ -21,42 +23,45 @@ pub async fn update_private_client(
     id: ClientId,
     change: &PrivateClientChange,
     by: &AuditActor,
-) -> Result<PrivateClient, PrivateClientError> {
+) -> Result<OwnClient, PrivateClientError> {
     context
         .transact("private_client.update", |tx| {
             Box::pin(async move {
-                if !private::lock(tx, org_id, id).await? {
+                if !own::lock(tx, org_id, id).await? {
                     return Err(PrivateClientError::NoSuchClient);
                 }
-                let before = private::find(&mut *tx, org_id, id)
+                let before = own::find(&mut *tx, org_id, id)
                     .await?
                     .ok_or(PrivateClientError::NoSuchClient)?;
+                if before.kind == ClientKind::Published {
+                    return Err(PrivateClientError::IsPublished(before.pair.private));
+                }
                 let after = changed(&before, change, context.clock.now());
                 let (old, new) = differences(recorded(&before), recorded(&after));
                 if new.is_empty() {
                     return Err(PrivateClientError::NothingChanges);
                 }
-                private::update(tx, &after).await?;
-                let subject = format!("client:{id}");
-                let change = Change {
+                own::update(tx, &after).await?;
+                let change = OwnClientChange {
                     org_id,
-                    action: "client.changed",
-                    subject: &subject,
+                    client_id: id,
+                    name: after.metadata.client_name().as_str(),
+                    step: ClientStep::Changed,
                     before: Some(Value::Object(old)),
-                    after: Some(Value::Object(new)),
+                    after: Value::Object(new),
                 };
-                audit::record(context, tx, by, change).await?;
+                record_step(context, tx, by, change).await?;
                 Ok(after)
             })
         })
         .await
 }
 
-fn changed(before: &PrivateClient, change: &PrivateClientChange, now: Timestamp) -> PrivateClient {
+fn changed(before: &OwnClient, change: &PrivateClientChange, now: Timestamp) -> OwnClient {
     let PrivateClientChange { name, redirect_uris, onboarding_url, description, scopes } = change;
     let metadata = &before.metadata;
     let url = onboarding_url.as_ref().map(|url| url.as_ref().map(|url| url.as_str().to_owned()));
-    PrivateClient {
+    OwnClient {
         metadata: ClientMetadata::confidential(
             name.as_ref().unwrap_or(metadata.client_name()).clone(),
             redirect_uris.as_deref().unwrap_or(metadata.redirect_uris()).to_vec(),

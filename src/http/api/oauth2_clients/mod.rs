@@ -1,8 +1,9 @@
 //! `/api/v2/oauth2_clients`: the organization's own clients, which keep a secret.
 
 pub mod request;
-mod resources;
+pub mod resources;
 pub mod secrets;
+pub mod versions;
 
 use std::sync::Arc;
 
@@ -15,18 +16,22 @@ use serde_json::{Value, json};
 use crate::actions::clients::private::create::create_private_client;
 use crate::actions::clients::private::delete::delete_private_client;
 use crate::actions::clients::private::update::update_private_client;
+use crate::actions::clients::publishing::retire::retire_published_client;
 use crate::app::App;
-use crate::db::clients::private::{PrivateClient, PrivateFilter};
-use crate::db::clients::{private, secrets as stored_secrets};
+use crate::db::clients::own::{OwnClient, OwnFilter};
+use crate::db::clients::{own, secrets as stored_secrets};
 use crate::db::engine::error::DbError;
+use crate::db::partners;
 use crate::http::api::authorized_resources::{counts, json_api_response, uuid};
 use crate::http::api::oauth2_clients::request::ClientRequest;
 use crate::http::api::oauth2_clients::resources::client_resource;
 use crate::http::api::page::Page;
 use crate::http::error::ApiError;
-use crate::http::extract::{Caller, JsonApi, OwnClients, OwnClientsDelete, Query};
+use crate::http::extract::{Caller, JsonApi, OwnClients, OwnClientsManage, Query};
 use crate::rules::client::ClientId;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::client::private_client::PrivateClientChange;
+use crate::rules::scope::ScopeSet;
 use crate::rules::scope::catalog::Scope;
 
 /// The id in the path. A malformed one gets 404, like one of another organization.
@@ -45,6 +50,18 @@ impl<S: Send + Sync> FromRequestParts<S> for PrivateClientId {
     }
 }
 
+/// The id of a published client in the path, which is of any organization.
+pub struct PublishedClientId(pub ClientId);
+
+impl<S: Send + Sync> FromRequestParts<S> for PublishedClientId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let id = PrivateClientId::from_request_parts(parts, state).await;
+        id.map(|PrivateClientId(id)| Self(id)).map_err(|_| ApiError::NoSuchPublishedClient)
+    }
+}
+
 pub async fn list(
     State(app): State<Arc<App>>,
     caller: Caller<OwnClients>,
@@ -52,10 +69,19 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let page = Page::parse(&query)?;
     let name = query.get("filter").map(str::to_owned);
-    let filter = PrivateFilter { name, size: page.size, number: page.number };
+    let kind = match query.get("filter[kind]") {
+        None => None,
+        Some("private") => Some(ClientKind::Private),
+        Some("published") => Some(ClientKind::Published),
+        Some(_) => {
+            let detail = "filter[kind] must be private or published";
+            return Err(ApiError::bad_parameter("filter[kind]", detail));
+        }
+    };
+    let filter = OwnFilter { name, kind, size: page.size, number: page.number };
     let db = &app.context.db;
-    let (found, filtered) = private::list(db, caller.org_id, &filter).await?;
-    let total = private::count_all(db, caller.org_id).await?;
+    let (found, filtered) = own::list(db, caller.org_id, &filter).await?;
+    let total = own::count_all(db, caller.org_id).await?;
     let data = resources_of(&app, &found).await?;
     Ok(json_api_response(&json!({"data": data, "meta": counts(total, filtered)})))
 }
@@ -65,7 +91,9 @@ pub async fn create(
     caller: Caller<OwnClients>,
     JsonApi(request): JsonApi<ClientRequest>,
 ) -> Result<Response, ApiError> {
-    let new = PrivateClientChange::parse(&request.attributes, &app.catalog)?.into_new()?;
+    let approved = approved_scopes(&app, &caller).await?;
+    let new =
+        PrivateClientChange::parse(&request.attributes, &app.catalog, &approved)?.into_new()?;
     let max = app.config.partners.clients_per_organization.into();
     let client = create_private_client(&app.context, caller.org_id, new, max, &caller.by()).await?;
     let document = json!({"data": resource_of(&app, &client).await?});
@@ -88,7 +116,8 @@ pub async fn update(
     JsonApi(request): JsonApi<ClientRequest>,
 ) -> Result<Response, ApiError> {
     request.is_about(id)?;
-    let change = PrivateClientChange::parse(&request.attributes, &app.catalog)?;
+    let approved = approved_scopes(&app, &caller).await?;
+    let change = PrivateClientChange::parse(&request.attributes, &app.catalog, &approved)?;
     let client =
         update_private_client(&app.context, caller.org_id, id, &change, &caller.by()).await?;
     Ok(json_api_response(&json!({"data": resource_of(&app, &client).await?})))
@@ -96,13 +125,19 @@ pub async fn update(
 
 pub async fn delete(
     State(app): State<Arc<App>>,
-    caller: Caller<OwnClientsDelete>,
+    caller: Caller<OwnClientsManage>,
     PrivateClientId(id): PrivateClientId,
 ) -> Result<StatusCode, ApiError> {
-    let deleted = delete_private_client(&app.context, caller.org_id, id, &caller.by()).await;
+    let client = find(&app, &caller, id).await?;
+    let (org_id, by) = (caller.org_id, caller.by());
+    let ended = if client.kind == ClientKind::Published {
+        retire_published_client(&app.context, org_id, id, &by).await.map_err(ApiError::from)
+    } else {
+        delete_private_client(&app.context, org_id, id, &by).await.map_err(ApiError::from)
+    };
     // The API keys of the client were revoked.
     app.callers.clear();
-    deleted?;
+    ended?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -114,6 +149,7 @@ pub async fn scopes(
     Query(query): Query,
 ) -> Result<Response, ApiError> {
     let client = find(&app, &caller, id).await?;
+    let approved = approved_scopes(&app, &caller).await?;
     let wanted = query.get("filter").unwrap_or_default().to_lowercase();
     let matches = |scope: &&Scope| {
         scope.name.as_str().contains(&wanted) || scope.description.to_lowercase().contains(&wanted)
@@ -129,7 +165,7 @@ pub async fn scopes(
                 "group": scope.group,
                 "private": scope.private,
                 "requested": client.metadata.scope().contains(name),
-                "allowed": !scope.private,
+                "allowed": !scope.private || approved.contains(name),
             },
         })
     };
@@ -137,17 +173,23 @@ pub async fn scopes(
     Ok(json_api_response(&json!({"data": data})))
 }
 
-async fn find<P>(app: &App, caller: &Caller<P>, id: ClientId) -> Result<PrivateClient, ApiError> {
-    let found = private::find(&app.context.db, caller.org_id, id).await?;
+/// The private scopes that the organization may use as a partner.
+async fn approved_scopes<P>(app: &App, caller: &Caller<P>) -> Result<ScopeSet, DbError> {
+    let partner = partners::find(&app.context.db, caller.org_id).await?;
+    Ok(partner.map(|partner| partner.private_scopes).unwrap_or_default())
+}
+
+async fn find<P>(app: &App, caller: &Caller<P>, id: ClientId) -> Result<OwnClient, ApiError> {
+    let found = own::find(&app.context.db, caller.org_id, id).await?;
     found.ok_or(ApiError::NoSuchPrivateClient)
 }
 
-async fn resource_of(app: &App, client: &PrivateClient) -> Result<Value, DbError> {
+pub async fn resource_of(app: &App, client: &OwnClient) -> Result<Value, DbError> {
     let mut resources = resources_of(app, std::slice::from_ref(client)).await?;
     Ok(resources.pop().unwrap_or_default())
 }
 
-async fn resources_of(app: &App, clients: &[PrivateClient]) -> Result<Vec<Value>, DbError> {
+async fn resources_of(app: &App, clients: &[OwnClient]) -> Result<Vec<Value>, DbError> {
     let ids: Vec<ClientId> = clients.iter().map(|client| client.id).collect();
     let now = app.context.clock.now();
     let live = stored_secrets::list_live(&app.context.db, &ids, now).await?;

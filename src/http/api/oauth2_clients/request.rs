@@ -12,6 +12,9 @@ use crate::rules::syntax::json_object::{AllMembers, Object};
 pub const TYPE: &str = "oauth2_clients";
 const SHAPE: &str = "the body is not {\"data\": {\"type\": \"oauth2_clients\", \"attributes\": {...}}} with each member at \
                      most once";
+pub const VERSION_TYPE: &str = "oauth2_client_versions";
+const VERSION_SHAPE: &str = "the body is not {\"data\": {\"type\": \"oauth2_client_versions\", \"attributes\": {...}}} \
+                             with each member at most once";
 pub const SECRET_TYPE: &str = "client_secrets";
 const SECRET_SHAPE: &str = "the body is not {\"data\": {\"type\": \"client_secrets\", \"attributes\": {\"overlap_until\": \
                             ...}}} with each member at most once";
@@ -55,6 +58,26 @@ impl ClientRequest {
                 Err(ApiError::unprocessable("data.id is not the id in the path", "/data/id"))
             }
         }
+    }
+}
+
+/// A version to submit, or a decision about one. The body may be empty, and the attributes are not
+/// checked yet.
+#[derive(Debug, Default)]
+pub struct VersionRequest {
+    pub attributes: Vec<(String, Value)>,
+}
+
+impl JsonBody for VersionRequest {
+    const MAY_BE_MISSING: bool = true;
+
+    fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let Resource { attributes: Attributes(attributes), .. } =
+            resource_of::<Attributes, IgnoredAny>(bytes, VERSION_TYPE, VERSION_SHAPE)?;
+        Ok(Self { attributes })
     }
 }
 

@@ -14,14 +14,16 @@ use crate::actions::clients::private::secrets::{
 };
 use crate::app::App;
 use crate::http::api::authorized_resources::{json_api_response, uuid};
-use crate::http::api::oauth2_clients::PrivateClientId;
 use crate::http::api::oauth2_clients::request::RegenerateRequest;
 use crate::http::api::oauth2_clients::resources::secret_resource;
+use crate::http::api::oauth2_clients::{PrivateClientId, find};
 use crate::http::error::ApiError;
 use crate::http::extract::{Caller, JsonApi, OwnClients};
 use crate::rules::audit::since::parse_time;
 use crate::rules::client::ClientId;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::id::SecretId;
+use crate::rules::identity::permission::Permission;
 use crate::rules::timestamp::Timestamp;
 
 pub async fn generate(
@@ -29,6 +31,7 @@ pub async fn generate(
     caller: Caller<OwnClients>,
     PrivateClientId(id): PrivateClientId,
 ) -> Result<Response, ApiError> {
+    may_change_secret(&app, &caller, id).await?;
     let made = generate_secret(&app.context, caller.org_id, id, &caller.by()).await?;
     Ok(secret_response(StatusCode::CREATED, &made))
 }
@@ -39,6 +42,7 @@ pub async fn regenerate(
     PrivateClientId(id): PrivateClientId,
     JsonApi(request): JsonApi<RegenerateRequest>,
 ) -> Result<Response, ApiError> {
+    may_change_secret(&app, &caller, id).await?;
     let until =
         request.overlap_until.as_deref().map(|text| overlap_until(&app, text)).transpose()?;
     let made = regenerate_secret(&app.context, caller.org_id, id, until, &caller.by()).await?;
@@ -52,9 +56,24 @@ pub async fn end(
     Path((client, secret)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let client = uuid(&client).map(ClientId::from_uuid).ok_or(ApiError::NoSuchPrivateClient)?;
+    may_change_secret(&app, &caller, client).await?;
     let secret = uuid(&secret).map(SecretId).ok_or(ApiError::NoSuchSecret)?;
     end_previous_secret(&app.context, caller.org_id, client, secret, &caller.by()).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The secret of a published client is for administrators.
+async fn may_change_secret(
+    app: &App,
+    caller: &Caller<OwnClients>,
+    id: ClientId,
+) -> Result<(), ApiError> {
+    const NEEDED: Permission = Permission::OrgManagement;
+    let client = find(app, caller, id).await?;
+    if client.kind == ClientKind::Published && !caller.may(NEEDED) {
+        return Err(ApiError::Lacks(NEEDED));
+    }
+    Ok(())
 }
 
 fn overlap_until(app: &App, text: &str) -> Result<Timestamp, ApiError> {

@@ -58,6 +58,12 @@ impl Event<'_> {
             Self::RefreshTokenReused { grant, family_id } => {
                 with(grant.as_json(), [("family_id", json!(family_id))])
             }
+            Self::OwnClientChanged { client, details, actor, .. } => {
+                json!({"client": client.as_json(), "details": details, "actor": actor})
+            }
+            Self::PartnerChanged { details, actor, .. } => {
+                json!({"details": details, "actor": actor})
+            }
             Self::SigningKeyExpiring { key, algorithm, signs_from, replaced_at } => json!({
                 "signing_key": {"id": key, "algorithm": algorithm},
                 "signs_from": signs_from.to_rfc3339(),

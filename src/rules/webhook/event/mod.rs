@@ -7,8 +7,11 @@
 //! order.
 
 mod data;
+pub mod lifecycle;
 
 use std::borrow::Cow;
+
+use serde_json::Value;
 
 use crate::client::ClientId;
 use crate::id::{FamilyId, GrantId, OrgId, UserId};
@@ -16,6 +19,7 @@ use crate::scope::ScopeSet;
 use crate::scope::scopes_restriction::ScopesRestriction;
 use crate::timestamp::Timestamp;
 use crate::token::signing_algorithm::SigningAlgorithm;
+use crate::webhook::event::lifecycle::{ClientStep, PartnerStep};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -61,6 +65,20 @@ pub enum Event<'a> {
     RefreshTokenReused {
         grant: GrantInfo<'a>,
         family_id: FamilyId,
+    },
+    /// A client that the organization owns changed, or a reviewer decided about it.
+    OwnClientChanged {
+        org_id: OrgId,
+        client: ClientInfo<'a>,
+        step: ClientStep,
+        details: &'a Value,
+        actor: &'a str,
+    },
+    PartnerChanged {
+        org_id: OrgId,
+        step: PartnerStep,
+        details: &'a Value,
+        actor: &'a str,
     },
     /// The signing key will be replaced.
     SigningKeyExpiring {
@@ -131,6 +149,8 @@ pub enum RevocationCause {
     ClientDisabled,
     /// The organization deleted its own client.
     ClientDeleted,
+    /// The owner retired its published client.
+    ClientRetired,
     UserDisabled,
     UserRemoved,
     /// The operator restored a backup, which does not have the revocations since it was made.
@@ -157,6 +177,7 @@ impl RevocationCause {
             Self::RestrictionChanged => "restriction_changed",
             Self::ClientDisabled => "client_disabled",
             Self::ClientDeleted => "client_deleted",
+            Self::ClientRetired => "client_retired",
             Self::UserDisabled => "user_disabled",
             Self::UserRemoved => "user_removed",
             Self::Restored => "restored",
@@ -172,6 +193,7 @@ impl RevocationCause {
             Self::RestrictionChanged => " because its restriction was tightened",
             Self::ClientDisabled => " because the client was disabled",
             Self::ClientDeleted => " because the client was deleted",
+            Self::ClientRetired => " because its owner retired the client",
             Self::UserDisabled => " because the user was disabled",
             Self::UserRemoved => " because the user was removed",
             Self::Restored => " because a backup was restored",
@@ -183,16 +205,29 @@ impl RevocationCause {
 
 impl Event<'_> {
     /// The names of all events, as they are used in the settings of a webhook.
-    pub const KINDS: [&'static str; 8] = [
-        "client.first_authorized",
-        "restriction.changed",
-        "restriction.hit",
-        "grant.given",
-        "grant.revoked",
-        "refresh_token.reused",
-        "signing_key.expiring",
-        "sealing_key.expiring",
-    ];
+    pub const KINDS: [&'static str; 26] = {
+        const FIXED: [&str; 8] = [
+            "client.first_authorized",
+            "restriction.changed",
+            "restriction.hit",
+            "grant.given",
+            "grant.revoked",
+            "refresh_token.reused",
+            "signing_key.expiring",
+            "sealing_key.expiring",
+        ];
+        let mut kinds = [""; 26];
+        let mut index = 0;
+        while index < kinds.len() {
+            kinds[index] = match index {
+                0..8 => FIXED[index],
+                8..23 => ClientStep::ALL[index - 8].name(),
+                _ => PartnerStep::ALL[index - 23].name(),
+            };
+            index += 1;
+        }
+        kinds
+    };
 
     pub const fn kind(&self) -> &'static str {
         let index = match self {
@@ -204,6 +239,8 @@ impl Event<'_> {
             Self::RefreshTokenReused { .. } => 5,
             Self::SigningKeyExpiring { .. } => 6,
             Self::SealingKeyExpiring { .. } => 7,
+            Self::OwnClientChanged { step, .. } => return step.name(),
+            Self::PartnerChanged { step, .. } => return step.name(),
         };
         Self::KINDS[index]
     }
@@ -213,7 +250,9 @@ impl Event<'_> {
         match self {
             Self::RestrictionChanged { org_id, .. }
             | Self::RestrictionHit { org_id, .. }
-            | Self::GrantsRevoked { org_id, .. } => Some(*org_id),
+            | Self::GrantsRevoked { org_id, .. }
+            | Self::OwnClientChanged { org_id, .. }
+            | Self::PartnerChanged { org_id, .. } => Some(*org_id),
             Self::ClientFirstAuthorized { grant }
             | Self::GrantGiven { grant, .. }
             | Self::GrantRevoked { grant, .. }
@@ -233,6 +272,7 @@ impl Event<'_> {
         match self {
             Self::RestrictionHit { client, .. }
             | Self::GrantsRevoked { client, .. }
+            | Self::OwnClientChanged { client, .. }
             | Self::RestrictionChanged { ceilings: Ceilings::Client { client, .. }, .. } => {
                 Some(*client)
             }
@@ -241,6 +281,7 @@ impl Event<'_> {
             | Self::GrantRevoked { grant, .. }
             | Self::RefreshTokenReused { grant, .. } => Some(grant.client),
             Self::RestrictionChanged { ceilings: Ceilings::Defaults { .. }, .. }
+            | Self::PartnerChanged { .. }
             | Self::SigningKeyExpiring { .. }
             | Self::SealingKeyExpiring { .. } => None,
         }
@@ -294,6 +335,10 @@ impl Event<'_> {
                     grant.user.email
                 )
             }
+            Self::OwnClientChanged { client, step, .. } => {
+                format!("{} {}.", client.display_name(), step.phrase())
+            }
+            Self::PartnerChanged { step, .. } => step.title().to_owned(),
             Self::SigningKeyExpiring { replaced_at, .. } => {
                 format!(
                     "The key that signs tokens will be replaced at {}.",
@@ -323,12 +368,15 @@ impl ClientInfo<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
     use uuid::Uuid;
 
     use super::*;
 
-    const DOCUMENT: &str = include_str!("../../../../docs/reference/webhook-events.md");
+    const DOCUMENT: &str = concat!(
+        include_str!("../../../../docs/reference/webhook-events.md"),
+        include_str!("../../../../docs/reference/webhook-events-of-own-clients.md")
+    );
     const NEW_YEAR: Timestamp = Timestamp::from_seconds(1_767_323_045);
 
     fn uuid(number: u64) -> Uuid {
@@ -401,11 +449,25 @@ mod tests {
                 expires_at: NEW_YEAR.plus(365 * 86_400),
             },
         ];
-        events.iter().for_each(check);
+        let details = json!({});
+        let own = ClientStep::ALL.map(|step| Event::OwnClientChanged {
+            org_id: ACME,
+            client,
+            step,
+            details: &details,
+            actor: "command_line",
+        });
+        let partner = PartnerStep::ALL.map(|step| Event::PartnerChanged {
+            org_id: ACME,
+            step,
+            details: &details,
+            actor: "command_line",
+        });
+        events.iter().chain(&own).chain(&partner).for_each(check);
     }
 
     #[test]
-    fn the_reference_page_has_a_row_and_a_section_for_each_event() {
+    fn the_reference_pages_have_a_row_and_a_section_for_each_event() {
         let rows = DOCUMENT.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
         let sections = DOCUMENT.lines().filter_map(|line| line.strip_prefix("## "));
 
@@ -414,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_on_the_reference_page_match_the_events() {
+    fn the_examples_on_the_reference_pages_match_the_events() {
         let mut examples = DOCUMENT
             .split("```json\n")
             .skip(1)

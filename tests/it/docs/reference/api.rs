@@ -14,7 +14,7 @@ use objects::{Objects, reachable};
 use operation::{Operation, body, credential};
 
 /// The pages with their titles and how their paths begin. The first that fits is the page of a path.
-const PAGES: [(&str, &str, &[&str]); 12] = [
+const PAGES: [(&str, &str, &[&str]); 15] = [
     (
         "api/registration.md",
         "API: registration and metadata",
@@ -33,6 +33,18 @@ const PAGES: [(&str, &str, &[&str]); 12] = [
         "API: secrets of your organization's own clients",
         &["/api/v2/oauth2_clients/{client_id}/client_secret"],
     ),
+    (
+        "api/publishing.md",
+        "API: publishing clients of your organization",
+        &[
+            "/api/v2/oauth2_clients/{client_id}/submit",
+            "/api/v2/oauth2_clients/{client_id}/withdraw",
+            "/api/v2/oauth2_clients/{client_id}/versions",
+            "/api/v2/published_oauth2_clients",
+        ],
+    ),
+    ("api/reviews.md", "API: reviews", &["/api/v2/oauth2_client_reviews"]),
+    ("api/partners.md", "API: partners", &["/api/v2/partners"]),
     ("api/own-clients.md", "API: your organization's own clients", &["/api/v2/oauth2_clients"]),
     ("api/api-keys.md", "API: API keys of your organization", &["/api/v2/api_keys"]),
     (

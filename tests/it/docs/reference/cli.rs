@@ -7,7 +7,7 @@ use crate::docs::markdown::{anchor, code, escape, paragraph, sentence, table};
 use crate::support::Program;
 
 /// The pages with their titles and commands.
-const PAGES: [(&str, &str, &[&str]); 5] = [
+const PAGES: [(&str, &str, &[&str]); 6] = [
     (
         "cli/server.md",
         "Commands: run and diagnose the server",
@@ -36,6 +36,7 @@ const PAGES: [(&str, &str, &[&str]); 5] = [
         &["client", "restriction", "grant", "resource"],
     ),
     ("cli/own-apps.md", "Commands: your organization's own apps", &["app"]),
+    ("cli/partners.md", "Commands: partners and reviews", &["partner", "review", "reviewer"]),
     ("cli/events.md", "Commands: webhooks and audit", &["webhook", "audit"]),
 ];
 

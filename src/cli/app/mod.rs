@@ -1,5 +1,9 @@
 //! `grantor app`: the clients with a secret that an organization creates for itself.
 
+mod secret;
+mod submit;
+mod transfer;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,10 +11,8 @@ use serde_json::{Value, json};
 use crate::actions::audit::AuditActor;
 use crate::actions::clients::private::create::create_private_client;
 use crate::actions::clients::private::delete::delete_private_client;
-use crate::actions::clients::private::secrets::{
-    MadeSecret, end_previous_secret, generate_secret, regenerate_secret,
-};
 use crate::actions::clients::private::update::update_private_client;
+use crate::actions::clients::publishing::retire::retire_published_client;
 use crate::actions::context::Context;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::failure::Failure;
@@ -19,13 +21,16 @@ use crate::cli::output::{Output, Page, counted, facts, listed, quoted};
 use crate::cli::runtime::block_on;
 use crate::cli::{database, output};
 use crate::config::Loaded;
-use crate::db::clients::private::{PrivateClient, PrivateFilter};
+use crate::db::clients::own::{OwnClient, OwnFilter};
 use crate::db::clients::secrets::ClientSecret;
-use crate::db::clients::{private, secrets};
+use crate::db::clients::{own, secrets};
 use crate::db::orgs::Org;
+use crate::db::partners;
 use crate::rules::client::ClientId;
+use crate::rules::client::kind::ClientKind;
 use crate::rules::client::private_client::{AttributeError, PrivateClientChange};
 use crate::rules::redirect::uri::RedirectUri;
+use crate::rules::scope::ScopeSet;
 use crate::rules::timestamp::Timestamp;
 
 #[derive(Debug, Subcommand)]
@@ -62,27 +67,24 @@ pub enum Command {
         #[command(flatten)]
         attributes: Attributes,
     },
-    /// Delete an app: its grants, tokens and secrets end at once, and it can never be used again.
+    /// Delete an app, or retire its published client: all grants, tokens and secrets end at once, and it can never be
+    /// used again.
     Delete(Target),
     /// Create, replace and end the secret of an app.
     #[command(subcommand)]
-    Secret(SecretCommand),
-}
-
-#[derive(Debug, Subcommand)]
-pub enum SecretCommand {
-    /// Create the first secret. It is shown only once.
-    Create(Target),
-    /// Replace the secret. Tokens and grants stay.
-    Regenerate {
-        #[command(flatten)]
-        target: Target,
-        /// How long the previous secret works too, such as 24h or 7d. By default it ends at once.
-        #[arg(long, value_name = "TIME", value_parser = seconds)]
-        overlap: Option<i64>,
-    },
-    /// End the previous secret before its time.
-    End(Target),
+    Secret(secret::Command),
+    /// Submit an app for review. The first time, its published client gets an ID and a secret of its
+    /// own, which are shown only once.
+    Submit(submit::Arguments),
+    /// Withdraw the version that is in review.
+    Withdraw(Target),
+    /// Print an app with its published client, for `grantor app import` on another site.
+    ///
+    /// The file has the IDs and the digests of the secrets, not the secrets.
+    Export(Target),
+    /// Create an app from the file that `grantor app export` printed on another site. Its IDs and
+    /// secrets are the same on both.
+    Import(transfer::ImportArguments),
 }
 
 #[derive(Debug, Args)]
@@ -131,9 +133,9 @@ pub struct Target {
 }
 
 impl Target {
-    async fn find(&self, context: &Context) -> Result<(Org, PrivateClient), Failure> {
+    async fn find(&self, context: &Context) -> Result<(Org, OwnClient), Failure> {
         let org = self.org.find(context).await?;
-        let found = private::find(&context.db, org.id, self.app).await?;
+        let found = own::find(&context.db, org.id, self.app).await?;
         let missing = || {
             Failure::failed(format!(
                 "{} has no app with the ID {}; `grantor app list` lists its apps",
@@ -146,21 +148,6 @@ impl Target {
     }
 }
 
-fn seconds(text: &str) -> Result<i64, String> {
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    let unit = match unit {
-        "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(3_600),
-        "d" => Some(86_400),
-        _ => None,
-    };
-    let seconds = number.parse().ok().zip(unit).and_then(|(number, unit): (u32, i64)| {
-        i64::from(number).checked_mul(unit).filter(|seconds| *seconds > 0)
-    });
-    seconds.ok_or_else(|| "write a time such as 30m, 24h or 7d".to_owned())
-}
-
 pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failure> {
     block_on(async {
         let context = database::open(&loaded.config).await?;
@@ -168,7 +155,8 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Create { org, name, attributes } => {
                 let org = org.find(&context).await?;
                 let members = attributes.members(Some(&name));
-                let new = PrivateClientChange::parse(&members, &loaded.catalog)
+                let approved = approved_scopes(&context, &org).await?;
+                let new = PrivateClientChange::parse(&members, &loaded.catalog, &approved)
                     .and_then(PrivateClientChange::into_new)
                     .map_err(|error| usage(&error))?;
                 let max = loaded.config.partners.clients_per_organization.into();
@@ -186,7 +174,8 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
             Command::Update { target, name, attributes } => {
                 let (org, client) = target.find(&context).await?;
                 let members = attributes.members(name.as_ref());
-                let change = PrivateClientChange::parse(&members, &loaded.catalog)
+                let approved = approved_scopes(&context, &org).await?;
+                let change = PrivateClientChange::parse(&members, &loaded.catalog, &approved)
                     .map_err(|error| usage(&error))?;
                 let by = &AuditActor::COMMAND_LINE;
                 let client = update_private_client(&context, org.id, client.id, &change, by)
@@ -195,7 +184,15 @@ pub fn run(command: Command, loaded: Loaded, output: Output) -> Result<(), Failu
                 show(&context, &org, &client, output).await
             }
             Command::Delete(target) => delete(&context, &target, output).await,
-            Command::Secret(command) => secret(&context, &loaded, command, output).await,
+            Command::Secret(command) => secret::run(&context, &loaded, command, output).await,
+            Command::Submit(arguments) => {
+                submit::run(&context, &loaded.catalog, arguments, output).await
+            }
+            Command::Withdraw(target) => submit::withdraw(&context, &target, output).await,
+            Command::Export(target) => transfer::export(&context, &target).await,
+            Command::Import(arguments) => {
+                transfer::import(&context, &loaded.catalog, arguments, output).await
+            }
         }
     })
 }
@@ -208,30 +205,38 @@ fn usage(error: &AttributeError) -> Failure {
 struct AppRow {
     id: ClientId,
     name: String,
+    state: &'static str,
     scopes: Vec<String>,
     created_at: String,
 }
 
 async fn list(context: &Context, org: &OrgFlag, limit: u32, output: Output) -> Result<(), Failure> {
     let org = org.find(context).await?;
-    let filter = PrivateFilter { name: None, size: limit.saturating_add(1), number: 0 };
-    let (found, _) = private::list(&context.db, org.id, &filter).await?;
-    let row = |client: PrivateClient| AppRow {
+    let filter = OwnFilter { name: None, kind: None, size: limit.saturating_add(1), number: 0 };
+    let (found, _) = own::list(&context.db, org.id, &filter).await?;
+    let row = |client: OwnClient| AppRow {
         id: client.id,
         name: client.metadata.client_name().as_str().to_owned(),
+        state: client.state.as_str(),
         scopes: client.metadata.scope().names().map(str::to_owned).collect(),
         created_at: client.created_at.to_rfc3339(),
     };
     let page = Page::of(found.into_iter().map(row).collect(), limit);
-    output::list(output, &page.items, &["id", "name", "scopes", "created_at"])?;
+    output::list(output, &page.items, &["id", "name", "state", "scopes", "created_at"])?;
     page.note_if_more(output);
     Ok(())
+}
+
+/// The private scopes that the organization may use as a partner.
+async fn approved_scopes(context: &Context, org: &Org) -> Result<ScopeSet, Failure> {
+    let partner = partners::find(&context.db, org.id).await?;
+    Ok(partner.map(|partner| partner.private_scopes).unwrap_or_default())
 }
 
 async fn show(
     context: &Context,
     org: &Org,
-    client: &PrivateClient,
+    client: &OwnClient,
     output: Output,
 ) -> Result<(), Failure> {
     let live = secrets::list_live(&context.db, &[client.id], context.clock.now()).await?;
@@ -257,21 +262,30 @@ async fn show(
         "revision": client.revision,
         "created_at": client.created_at.to_rfc3339(),
         "modified_at": client.modified_at.to_rfc3339(),
+        "state": client.state.as_str(),
+        "private_client": client.pair.private,
+        "published_client": client.pair.published,
+        "version_in_review": client.pair.open_version,
+        "published_at": client.published_at.map(Timestamp::to_rfc3339),
         "secrets": live.iter().map(secret).collect::<Vec<_>>(),
     });
     output::item(output, &value, || text(org, client, &live))
 }
 
-fn text(org: &Org, client: &PrivateClient, live: &[ClientSecret]) -> String {
+fn text(org: &Org, client: &OwnClient, live: &[ClientSecret]) -> String {
     let metadata = &client.metadata;
     let redirects: Vec<&str> = metadata.redirect_uris().iter().map(RedirectUri::as_str).collect();
     let mut rows = vec![
         ("Name", quoted(metadata.client_name().as_str())),
         ("Client ID", client.id.to_string()),
+        ("State", client.state.as_str().to_owned()),
         ("Organization", quoted(&org.name)),
         ("Redirects to", redirects.join("\n")),
         ("Scopes", listed(metadata.scope().names(), 100)),
     ];
+    let published = client.pair.published.filter(|id| *id != client.id);
+    rows.extend(published.map(|id| ("Published as", id.to_string())));
+    rows.extend(client.pair.open_version.map(|id| ("In review", format!("version {id}"))));
     rows.extend(client.onboarding_url.clone().map(|url| ("Onboarding", url)));
     rows.extend(client.description.as_deref().map(|text| ("Description", quoted(text))));
     rows.extend(live.iter().map(|secret| match secret.expires_at {
@@ -290,13 +304,18 @@ fn text(org: &Org, client: &PrivateClient, live: &[ClientSecret]) -> String {
 async fn delete(context: &Context, target: &Target, output: Output) -> Result<(), Failure> {
     let (org, client) = target.find(context).await?;
     let by = &AuditActor::COMMAND_LINE;
-    let ended =
-        delete_private_client(context, org.id, client.id, by).await.map_err(Failure::failed)?;
+    let is_published = client.kind == ClientKind::Published;
+    let ended = if is_published {
+        retire_published_client(context, org.id, client.id, by).await.map_err(Failure::failed)?
+    } else {
+        delete_private_client(context, org.id, client.id, by).await.map_err(Failure::failed)?
+    };
     let last = ended.last_token_ends_at;
     let done = json!({
         "id": client.id,
         "org": org.name,
-        "deleted": true,
+        "deleted": !is_published,
+        "retired": is_published,
         "grants_ended": ended.grants,
         "last_token_expires_at": last.map(Timestamp::to_rfc3339),
     });
@@ -304,74 +323,13 @@ async fn delete(context: &Context, target: &Target, output: Output) -> Result<()
         let name = quoted(client.metadata.client_name().as_str());
         let people = counted(ended.grants as u64, "person", "people");
         let mut sentences = vec![
-            format!("{name} ({}) is deleted from {}.", client.id, quoted(&org.name)),
+            match is_published {
+                true => format!("{name} ({}) is retired in all organizations.", client.id),
+                false => format!("{name} ({}) is deleted from {}.", client.id, quoted(&org.name)),
+            },
             format!("Access ended for {people}."),
         ];
         sentences.extend(last_token(last, context.clock.now(), "its last tokens"));
         sentences
-    })
-}
-
-async fn secret(
-    context: &Context,
-    loaded: &Loaded,
-    command: SecretCommand,
-    output: Output,
-) -> Result<(), Failure> {
-    let by = &AuditActor::COMMAND_LINE;
-    match command {
-        SecretCommand::Create(target) => {
-            let (org, client) = target.find(context).await?;
-            let made =
-                generate_secret(context, org.id, client.id, by).await.map_err(Failure::failed)?;
-            show_secret(&made, output)
-        }
-        SecretCommand::Regenerate { target, overlap } => {
-            let (org, client) = target.find(context).await?;
-            let max = loaded.config.partners.secret_overlap_max;
-            if overlap.is_some_and(|overlap| overlap.unsigned_abs() > max) {
-                return Err(Failure::Usage(format!(
-                    "the overlap is longer than {max} seconds, which `partners.secret_overlap_max` allows"
-                )));
-            }
-            let until = overlap.map(|overlap| context.clock.now().plus(overlap));
-            let made = regenerate_secret(context, org.id, client.id, until, by)
-                .await
-                .map_err(Failure::failed)?;
-            show_secret(&made, output)
-        }
-        SecretCommand::End(target) => {
-            let (org, client) = target.find(context).await?;
-            let live = secrets::list_live(&context.db, &[client.id], context.clock.now()).await?;
-            let Some(previous) = live.iter().find(|secret| secret.expires_at.is_some()) else {
-                return Err(Failure::failed("this app has no previous secret"));
-            };
-            end_previous_secret(context, org.id, client.id, previous.id, by)
-                .await
-                .map_err(Failure::failed)?;
-            output::item(output, &json!({"id": previous.id, "ended": true}), || {
-                format!("The secret ending in {} has ended.", previous.last_four)
-            })
-        }
-    }
-}
-
-fn show_secret(made: &MadeSecret, output: Output) -> Result<(), Failure> {
-    let previous_ends = made.previous.as_ref().and_then(|previous| previous.expires_at);
-    let shown = json!({
-        "id": made.stored.id,
-        "client_id": made.stored.client_id,
-        "client_secret": made.secret.expose(),
-        "previous_ends_at": previous_ends.map(Timestamp::to_rfc3339),
-    });
-    output::item(output, &shown, || {
-        let end = previous_ends
-            .map(|at| format!(" The previous secret works until {}.", at.to_rfc3339()));
-        format!(
-            "Client ID      {}\nClient secret  {}\n\nThe secret is shown only once.{}",
-            made.stored.client_id,
-            made.secret.expose(),
-            end.unwrap_or_default()
-        )
     })
 }
