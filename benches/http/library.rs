@@ -201,7 +201,7 @@ fn request() -> AuthorizationRequest {
         max_age: None,
         login_hint: None,
         org_id: None,
-        from_tile: false,
+        names_site: false,
         ui_locale: None,
     }
 }

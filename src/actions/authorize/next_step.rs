@@ -5,7 +5,7 @@ use crate::actions::authorize::offer_scopes::{ConsentRequest, Offer, OfferError,
 use crate::actions::authorize::pending::Pending;
 use crate::actions::clients::scopes_restriction::RestrictionRules;
 use crate::actions::context::Context;
-use crate::db::authorizations::requests;
+use crate::db::authorizations::{connection_starts, requests};
 use crate::db::engine::error::DbError;
 use crate::db::orgs::memberships;
 use crate::db::users::User;
@@ -13,7 +13,8 @@ use crate::rules::authorization::next_step::{
     BrowserSession, OrganizationStep, SignInFacts, SignInStep, organization_step, sign_in_step,
 };
 use crate::rules::id::OrgId;
-use crate::rules::scope::offered::ScopesRefused;
+use crate::rules::scope::ScopeSet;
+use crate::rules::scope::offered::{ScopesRefused, withheld_by_role};
 
 /// The next step, with the data that its page shows.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub enum NextStep {
     NoOrganization,
     /// The organization has disabled the client.
     Disabled(OrgId),
+    /// The user began at the tile of the client, and their role does not permit these scopes.
+    NotPermitted(OrgId, ScopeSet),
     /// None of the requested scopes can be granted in this organization.
     Withheld(OrgId, ScopesRefused),
 }
@@ -78,24 +81,58 @@ pub async fn find_next_step(
             return Ok(NextStep::ForeignClient);
         }
         let consent = pending.consent_request(user, owner, rules.issuer);
-        return consent_step(context, rules, consent).await;
+        let is_from_tile = start_at_tile(context, pending, user).await?.is_some();
+        return consent_step(context, rules, consent, is_from_tile).await;
+    }
+    if let Some(org_id) = start_at_tile(context, pending, user).await?
+        && organizations.iter().any(|(id, _)| *id == org_id)
+    {
+        let consent = pending.consent_request(user, org_id, rules.issuer);
+        return consent_step(context, rules, consent, true).await;
     }
     match organization_step(pending.chosen_org, pending.request.org_id, &organizations) {
         OrganizationStep::NoOrganization => Ok(NextStep::NoOrganization),
         OrganizationStep::Choose => Ok(NextStep::ChooseOrganization(organizations)),
         OrganizationStep::Act(org_id) => {
-            consent_step(context, rules, pending.consent_request(user, org_id, rules.issuer)).await
+            let consent = pending.consent_request(user, org_id, rules.issuer);
+            consent_step(context, rules, consent, false).await
         }
     }
 }
 
+/// The organization for which the user has just begun to connect the client from its tile. Public
+/// clients have no tiles.
+async fn start_at_tile(
+    context: &Context,
+    pending: &Pending,
+    user: &User,
+) -> Result<Option<OrgId>, DbError> {
+    if !pending.client.kind.is_confidential() {
+        return Ok(None);
+    }
+    let (browser, client_id, now) = (pending.browser, pending.client.id, context.clock.now());
+    connection_starts::find_org(&context.db, browser, client_id, user.id, now).await
+}
+
+/// From a tile, the user must be permitted everything that the client requests.
 async fn consent_step(
     context: &Context,
     rules: RestrictionRules<'_>,
     consent: ConsentRequest<'_>,
+    is_from_tile: bool,
 ) -> Result<NextStep, DbError> {
     let org_id = consent.org_id;
-    match offer_scopes(&context.db, rules, consent).await {
+    let offered = offer_scopes(&context.db, rules, consent).await;
+    let withheld = match &offered {
+        Ok(offer) => Some(&offer.scopes.withheld),
+        Err(OfferError::Refused(refused)) => Some(&refused.withheld),
+        Err(_) => None,
+    };
+    let missing = withheld.filter(|_| is_from_tile).map(|withheld| withheld_by_role(withheld));
+    if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+        return Ok(NextStep::NotPermitted(org_id, missing));
+    }
+    match offered {
         Ok(offer) if offer.is_remembered => Ok(NextStep::Approve(org_id)),
         Ok(offer) => Ok(NextStep::Consent(org_id, Box::new(offer))),
         // The membership ended a moment ago.
@@ -124,5 +161,6 @@ pub async fn choose_organization(
     }
     requests::choose_org(&context.db, pending.handle.digest(), pending.browser, chosen).await?;
     pending.chosen_org = Some(chosen);
-    consent_step(context, rules, pending.consent_request(user, chosen, rules.issuer)).await
+    let consent = pending.consent_request(user, chosen, rules.issuer);
+    consent_step(context, rules, consent, false).await
 }

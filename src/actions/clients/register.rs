@@ -3,10 +3,10 @@
 
 use crate::actions::clients::forget::UnusedClients;
 use crate::actions::context::Context;
-use crate::db::clients;
-use crate::db::clients::NewClient;
 use crate::db::clients::group_commit::{ClientWriter, Written};
 use crate::db::clients::known::{Known, KnownClients};
+use crate::db::clients::registrations;
+use crate::db::clients::registrations::NewClient;
 use crate::db::engine::error::DbError;
 use crate::rules::client::identity::{ClientDigest, ClientIdentity};
 use crate::rules::client::metadata::ClientMetadata;
@@ -78,7 +78,7 @@ impl Registrar {
         if !self.deduplicate {
             return Ok(false);
         }
-        let found = clients::list_sightings(&context.db, &[identity.id]).await?;
+        let found = registrations::list_sightings(&context.db, &[identity.id]).await?;
         Ok(found.iter().any(|sighting| sighting.digest == identity.digest))
     }
 

@@ -1,7 +1,7 @@
 //! Deletes expired rows: authorization requests, codes, sessions, token families and deliveries.
 
 use crate::actions::context::Context;
-use crate::db::authorizations::{codes, requests};
+use crate::db::authorizations::{codes, connection_starts, requests};
 use crate::db::engine::error::DbError;
 use crate::db::families;
 use crate::db::users::sessions;
@@ -78,9 +78,11 @@ pub async fn forget_expired(context: &Context) -> Result<Forgotten, DbError> {
     })
 }
 
-/// Deletes expired authorization requests, and returns how many.
+/// Deletes expired authorization requests and connections that were begun, and returns how many
+/// requests.
 pub async fn forget_requests(context: &Context) -> Result<u64, DbError> {
     let (db, now) = (&context.db, context.clock.now());
+    in_batches(|| connection_starts::delete_expired(db, now, BATCH)).await?;
     in_batches(|| requests::delete_expired(db, now, BATCH)).await
 }
 

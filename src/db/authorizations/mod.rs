@@ -1,6 +1,7 @@
 //! Lists the grants of an organization by client, with their users.
 
 pub mod codes;
+pub mod connection_starts;
 pub mod consents;
 pub mod own;
 pub mod requests;

@@ -5,7 +5,8 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 
 use crate::db::clients;
-use crate::db::clients::{Client, NewClient, client_columns, client_joins};
+use crate::db::clients::registrations::NewClient;
+use crate::db::clients::{Client, client_columns, client_joins};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{Db, DbHandle, read_with_conn, with_conn};

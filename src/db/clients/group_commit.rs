@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::db::clients;
 use crate::db::clients::known::FRESH_FOR;
-use crate::db::clients::{NewClient, Sighting};
+use crate::db::clients::registrations;
+use crate::db::clients::registrations::{NewClient, Sighting};
 use crate::db::engine::Db;
 use crate::db::engine::batching::{Batcher, CALLER_TIMEOUT, fail_all};
 use crate::db::engine::error::DbError;
@@ -142,7 +142,7 @@ async fn write_once(db: &Db, rows: &[&NewClient]) -> Result<HashMap<ClientId, Wr
     if rows.is_empty() {
         return Ok(HashMap::new());
     }
-    let inserted = clients::insert_new(db, rows).await?;
+    let inserted = registrations::insert_new(db, rows).await?;
     let mut outcomes: HashMap<ClientId, Written> =
         inserted.into_iter().map(|id| (id, Written::New)).collect();
     if outcomes.len() == rows.len() {
@@ -161,7 +161,7 @@ async fn update_known(
     outcomes: &mut HashMap<ClientId, Written>,
 ) -> Result<(), DbError> {
     let ids: Vec<ClientId> = rows.iter().map(|row| row.id).collect();
-    let sightings = clients::list_sightings(db, &ids).await?;
+    let sightings = registrations::list_sightings(db, &ids).await?;
     let sightings: HashMap<ClientId, Sighting> =
         sightings.into_iter().map(|seen| (seen.id, seen)).collect();
     let is_stale = |row: &&&NewClient| {
@@ -172,7 +172,7 @@ async fn update_known(
     let stale: Vec<&NewClient> = rows.iter().filter(is_stale).copied().collect();
     let counted = match stale.is_empty() {
         true => Vec::new(),
-        false => clients::count_registrations(db, &stale, FRESH_FOR).await?,
+        false => registrations::count_registrations(db, &stale, FRESH_FOR).await?,
     };
     for row in rows {
         let Some(seen) = sightings.get(&row.id) else { continue };

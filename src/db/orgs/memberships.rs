@@ -6,6 +6,7 @@
 
 use uuid::Uuid;
 
+use crate::db::engine::column::ids_as_json;
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
 use crate::db::engine::{DbHandle, with_conn};
@@ -203,4 +204,32 @@ pub async fn list_of_user(
     .fetch_all(conn)
     .await)?;
     rows.into_iter().map(|(org_id, name, named)| Ok((OrgId(org_id), name, role(&named)?))).collect()
+}
+
+/// The addresses of those users who are or were members of the organization.
+pub async fn list_emails(
+    db: impl DbHandle,
+    org_id: OrgId,
+    ids: &[UserId],
+) -> Result<Vec<(UserId, String)>, DbError> {
+    let rows: Vec<(Uuid, String)> = with_conn!(
+        db,
+        |postgres| sqlx::query_as(
+            "SELECT u.id, u.email FROM users u JOIN memberships m ON m.user_id = u.id
+              WHERE m.org_id = $1 AND u.id = ANY($2)"
+        )
+        .bind(org_id.0)
+        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+        .fetch_all(postgres)
+        .await,
+        |sqlite| sqlx::query_as(
+            "SELECT u.id, u.email FROM users u JOIN memberships m ON m.user_id = u.id
+              WHERE m.org_id = $1 AND u.id IN (SELECT unhex(value) FROM json_each($2))"
+        )
+        .bind(org_id.0)
+        .bind(ids_as_json(ids.iter().map(|id| id.0)))
+        .fetch_all(sqlite)
+        .await
+    )?;
+    Ok(rows.into_iter().map(|(id, email)| (UserId(id), email)).collect())
 }

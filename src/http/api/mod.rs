@@ -2,6 +2,8 @@
 
 pub mod api_keys;
 pub mod application_keys;
+pub mod audit_events;
+mod audit_request;
 mod auth_method_request;
 pub mod auth_methods;
 pub mod authorized_query;

@@ -113,6 +113,13 @@ impl Permit for OwnClientsManage {
     const KEYS_ONLY: &'static str = CLIENTS_BY_KEYS;
 }
 
+/// To see the audit trail of the organization.
+pub struct AuditRead;
+
+impl Permit for AuditRead {
+    const ANY_OF: &'static [Permission] = &[Permission::AuditLogsRead];
+}
+
 /// To see the API keys of the organization.
 pub struct ApiKeysRead;
 

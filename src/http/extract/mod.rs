@@ -16,9 +16,9 @@ mod reviewer;
 
 pub use crate::http::extract::app_caller::AppCaller;
 pub use crate::http::extract::caller::{
-    ApiKeysDelete, ApiKeysRead, ApiKeysWrite, AppsRead, AppsReadOrIntegrations, AppsWrite, Caller,
-    Integrations, Members, OrgManagement, OwnApps, OwnClients, OwnClientsManage, OwnKeysRead,
-    OwnKeysWrite, Permit,
+    ApiKeysDelete, ApiKeysRead, ApiKeysWrite, AppsRead, AppsReadOrIntegrations, AppsWrite,
+    AuditRead, Caller, Integrations, Members, OrgManagement, OwnApps, OwnClients, OwnClientsManage,
+    OwnKeysRead, OwnKeysWrite, Permit,
 };
 pub use crate::http::extract::client_ip::ClientIp;
 pub use crate::http::extract::client_uuid::ClientUuid;
@@ -27,6 +27,6 @@ pub use crate::http::extract::named::{Named, NamedWithId};
 pub use crate::http::extract::oauth_form::{
     Authorization, ClientCredentials, ClientForm, OAuthForm,
 };
-pub use crate::http::extract::page_form::{PageForm, RequestHandle};
+pub use crate::http::extract::page_form::{PageForm, PageQuery, RequestHandle};
 pub use crate::http::extract::query::Query;
 pub use crate::http::extract::reviewer::Reviewer;

@@ -37,6 +37,17 @@ impl FromRequest<Arc<App>> for PageForm {
     }
 }
 
+/// The parameters of the query of a page.
+pub struct PageQuery(pub Parameters);
+
+impl<S: Sync> FromRequestParts<S> for PageQuery {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, PageError> {
+        Ok(Self(Parameters::from_query(parts.uri.query().unwrap_or_default())?))
+    }
+}
+
 /// The handle of a pending request, from the parameter `request` of the query.
 pub struct RequestHandle(pub Option<String>);
 

@@ -176,7 +176,7 @@ fn changing(described: Value) -> Value {
 }
 
 /// An operation with these errors, and those of every operation.
-fn operation(errors: &[&str], mut operation: Value) -> Value {
+pub(super) fn operation(errors: &[&str], mut operation: Value) -> Value {
     for status in errors.iter().chain(&["403", "503"]) {
         operation["responses"][*status] = json!({"$ref": "#/components/responses/Errors"});
     }

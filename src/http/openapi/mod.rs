@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, built from the constants that the code uses. The routes declare which
 //! operation is at which path, and what it requires.
 
+pub mod audit;
 pub mod auth_methods;
 pub mod clients;
 mod content;
@@ -37,6 +38,7 @@ pub fn document(public_url: &str, paths: Value) -> Value {
                 private_clients::schemas(),
                 keys::schemas(),
                 partners::schemas(),
+                audit::schemas(),
                 auth_methods::schemas(),
                 test_auth_method::schemas(),
                 webhooks::schemas(),

@@ -11,14 +11,14 @@ use crate::actions::authorize::offer_scopes::Offer;
 use crate::actions::authorize::pending::Pending;
 use crate::app::App;
 use crate::db::engine::error::DbError;
-use crate::db::{grants, resources};
+use crate::db::{grants, orgs, resources};
 use crate::http::error::PageError;
 use crate::http::extract::RequestHandle;
 use crate::http::extract::browser::Browser;
 use crate::http::oauth::authorize::flow::Flow;
 use crate::http::views::{
-    ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, ScopeGroup, Usage,
-    WithheldScope,
+    ClientOwner, ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary,
+    ScopeGroup, Usage, WithheldScope,
 };
 use crate::rules::authorization::consent::Reach;
 use crate::rules::authorization::resource::Resource;
@@ -55,6 +55,10 @@ pub async fn consent_page(
     let max = Usage::MAX_COUNTED.saturating_add(1);
     let others =
         grants::count_others(&app.context.db, org_id, client.id, signed_in.user.id, max).await?;
+    let owner = match client.owner {
+        None => None,
+        Some(owner) => orgs::find(&app.context.db, owner).await?,
+    };
     let page = ConsentPage {
         request: pending.handle.expose().to_owned(),
         csrf: browser.csrf(),
@@ -62,6 +66,8 @@ pub async fn consent_page(
         now: app.context.clock.now(),
         client: ClientSummary {
             name: client.metadata.client_name().as_str().to_owned(),
+            owner: owner
+                .map(|org| ClientOwner { org_name: org.name, reviewed_at: client.published_at }),
             document_host: client.document.as_deref().and_then(authority).map(str::to_owned),
             proof: pending.proof(),
             first_seen: client.registered_at,

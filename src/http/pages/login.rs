@@ -12,33 +12,78 @@ use crate::actions::sign_in::{
 use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
-use crate::http::extract::{PageForm, RequestHandle};
+use crate::http::extract::{PageForm, PageQuery, RequestHandle};
 use crate::http::middleware::sign_in_attempts::Attempt;
 use crate::http::oauth::authorize::flow::Flow;
 use crate::http::redirect::see_other;
 use crate::http::views::{LoginFailure, LoginPage};
 use crate::rules::authorization::next_step::Interaction;
+use crate::rules::client::ClientId;
 use crate::rules::secret::Secret;
 use crate::rules::syntax::parameters::Parameters;
+
+/// Where a user who signs in without an authorization request goes. The form has an id, never a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnTo {
+    Account,
+    Tiles,
+    Tile(ClientId),
+}
+
+const TILES: &str = "all";
+
+impl ReturnTo {
+    fn parse(parameters: &Parameters) -> Self {
+        match parameters.get("connect") {
+            Some(TILES) => Self::Tiles,
+            Some(text) => ClientId::parse(text).map_or(Self::Account, Self::Tile),
+            None => Self::Account,
+        }
+    }
+
+    /// The value of the parameter `connect`.
+    fn parameter(self) -> Option<String> {
+        match self {
+            Self::Account => None,
+            Self::Tiles => Some(TILES.to_owned()),
+            Self::Tile(id) => Some(id.to_string()),
+        }
+    }
+
+    pub fn login_url(self) -> String {
+        let connect = self.parameter();
+        connect.map_or_else(|| "/login".to_owned(), |value| format!("/login?connect={value}"))
+    }
+
+    fn url(self) -> String {
+        match self {
+            Self::Account => "/account".to_owned(),
+            Self::Tiles => "/connect".to_owned(),
+            Self::Tile(id) => format!("/connect/{id}"),
+        }
+    }
+}
 
 pub async fn show(
     State(app): State<Arc<App>>,
     browser: Browser,
     RequestHandle(handle): RequestHandle,
+    PageQuery(query): PageQuery,
 ) -> Result<Response, PageError> {
+    let to = ReturnTo::parse(&query);
     match handle {
         Some(handle) => {
             let flow = Flow::find(&app, &browser, &handle).await?;
             match flow.next_step().await? {
                 NextStep::SignIn | NextStep::ChooseSite => {
-                    Ok(page(&browser, Some(&flow), String::new(), None))
+                    Ok(page(&browser, Continuing::With(&flow), String::new(), None))
                 }
                 step => flow.go_to(step).await,
             }
         }
-        None if browser.signed_in.is_some() => Ok(see_other("/account")),
+        None if browser.signed_in.is_some() => Ok(see_other(&to.url())),
         None if browser.choosing_password.is_some() => Ok(see_other("/password")),
-        None => Ok(page(&browser, None, String::new(), None)),
+        None => Ok(page(&browser, Continuing::To(to), String::new(), None)),
     }
 }
 
@@ -50,6 +95,10 @@ pub async fn submit(
         Some(handle) => Some(Flow::find(&app, &browser, handle).await?),
         None => None,
     };
+    let continuing = match &flow {
+        Some(flow) => Continuing::With(flow),
+        None => Continuing::To(ReturnTo::parse(&form)),
+    };
     let email = form.get("email").unwrap_or_default().trim().to_lowercase();
     let is_known = is_known_browser(&app.context, browser.known_digest(), &email).await?;
     let known = browser.known_digest().filter(|_| is_known);
@@ -60,7 +109,7 @@ pub async fn submit(
             app.metrics.refused(refusal.class.name());
             tracing::warn!(reference = browser.reference(), "too many sign-in attempts");
             let failure = LoginFailure::TooMany { seconds: refusal.reset };
-            return Ok(page(&browser, flow.as_ref(), email, Some(failure)));
+            return Ok(page(&browser, continuing, email, Some(failure)));
         }
     };
     let outcome = attempt(&app, &browser, &form, &email, is_known).await;
@@ -68,15 +117,15 @@ pub async fn submit(
         counted.give_back();
     }
     match outcome {
-        Ok(made) => Ok(signed_in(&app, &browser, flow.as_ref(), &made)),
+        Ok(made) => Ok(signed_in(&app, &browser, continuing, &made)),
         Err(SignInError::Refused) => {
             app.metrics.login("refused");
             // The log has no email address: people sometimes type their password into that field.
             tracing::warn!(reference = browser.reference(), "sign-in refused");
-            Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::WrongCredentials)))
+            Ok(page(&browser, continuing, email, Some(LoginFailure::WrongCredentials)))
         }
         Err(SignInError::Busy(_)) => {
-            Ok(page(&browser, flow.as_ref(), email, Some(LoginFailure::Busy)))
+            Ok(page(&browser, continuing, email, Some(LoginFailure::Busy)))
         }
         Err(SignInError::Db(cause)) => Err(cause.into()),
     }
@@ -123,23 +172,42 @@ async fn attempt(
 
 /// Continues the pending request, or opens the account, with a new session. A session that an
 /// attacker planted is never reused (RFC 6819 section 4.4.1.10).
-fn signed_in(app: &App, browser: &Browser, flow: Option<&Flow<'_>>, made: &SignedIn) -> Response {
+fn signed_in(
+    app: &App,
+    browser: &Browser,
+    continuing: Continuing<'_>,
+    made: &SignedIn,
+) -> Response {
     app.metrics.login("ok");
-    let next =
-        flow.map_or_else(|| see_other("/account"), |flow| flow.to_page(Interaction::Consent));
+    let next = match continuing {
+        Continuing::With(flow) => flow.to_page(Interaction::Consent),
+        Continuing::To(to) => see_other(&to.url()),
+    };
     let answer = browser.with_session(next, &made.session);
     browser.with_known_browser(answer, &made.known_browser)
 }
 
+/// What follows after the user has signed in.
+#[derive(Clone, Copy)]
+enum Continuing<'a> {
+    With(&'a Flow<'a>),
+    To(ReturnTo),
+}
+
 fn page(
     browser: &Browser,
-    flow: Option<&Flow<'_>>,
+    continuing: Continuing<'_>,
     email: String,
     failure: Option<LoginFailure>,
 ) -> Response {
+    let (flow, to) = match continuing {
+        Continuing::With(flow) => (Some(flow), ReturnTo::Account),
+        Continuing::To(to) => (None, to),
+    };
     let hint = flow.and_then(|flow| flow.pending.request.login_hint.clone());
     let page = LoginPage {
         request: flow.map(|flow| flow.pending.handle.expose().to_owned()),
+        connect: to.parameter(),
         csrf: browser.csrf(),
         email: if email.is_empty() { hint.unwrap_or_default() } else { email },
         app: flow.map(Flow::app_name),

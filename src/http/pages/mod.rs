@@ -2,8 +2,10 @@
 //! authorization request, and the account. The pages themselves are rendered in `views/`.
 
 pub mod account;
+pub mod connect;
 pub mod consent;
 pub mod disabled;
 pub mod login;
+pub mod not_permitted;
 pub mod organization;
 pub mod password;

@@ -1,6 +1,7 @@
 //! The routes of the server, one file per area. To add one, add a [`Route`] to its area.
 
 pub mod access;
+mod audit;
 mod clients;
 mod keys;
 mod oauth;
@@ -58,6 +59,7 @@ pub fn routes() -> Vec<Route> {
         partners::partners(),
         keys::of_organizations(),
         keys::of_users(),
+        audit::events(),
         webhooks::webhooks_and_variables(),
         webhooks::deliveries(),
         webhooks::auth_methods(),

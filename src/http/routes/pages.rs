@@ -1,7 +1,9 @@
 //! The pages for people. The OpenAPI document leaves them out.
 
 use crate::http::middleware::policy::Policy;
-use crate::http::pages::{account, consent, disabled, login, organization, password};
+use crate::http::pages::{
+    account, connect, consent, disabled, login, not_permitted, organization, password,
+};
 use crate::http::redirect::see_other;
 use crate::http::routes::access::BROWSER;
 use crate::http::routes::route::{Route, get, post};
@@ -44,6 +46,21 @@ pub fn sign_in() -> Vec<Route> {
             path: "/disabled",
             policy: Policy::PAGE,
             operations: vec![get(BROWSER, disabled::show)],
+        },
+        Route {
+            path: "/not-permitted",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, not_permitted::show)],
+        },
+        Route {
+            path: "/connect",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, connect::list)],
+        },
+        Route {
+            path: "/connect/{client_id}",
+            policy: Policy::PAGE,
+            operations: vec![get(BROWSER, connect::show), post(BROWSER, connect::begin)],
         },
     ]
 }

@@ -34,10 +34,19 @@ pub struct ConsentPage {
 
 pub struct ClientSummary {
     pub name: String,
+    /// Who answers for the client. `None` for clients that registered themselves.
+    pub owner: Option<ClientOwner>,
     /// The host of the document in which the client describes itself.
     pub document_host: Option<String>,
     pub proof: ClientProof,
     pub first_seen: Timestamp,
+}
+
+/// The organization that owns a client with a secret.
+pub struct ClientOwner {
+    pub org_name: String,
+    /// When a reviewer approved the client. `None` for a private one.
+    pub reviewed_at: Option<Timestamp>,
 }
 
 /// How many people in the organization use the client.
@@ -106,6 +115,9 @@ impl Html<'_> {
         let client = &self.page.client;
         let org = &self.page.org_name;
         let host = client.document_host.as_deref().unwrap_or_default();
+        if let Some(owner) = &client.owner {
+            return self.heading_for(owner);
+        }
         match (client.proof, self.page.reach.only_name()) {
             (ClientProof::Device, _) => self.words.phrase("consent.heading_device"),
             (ClientProof::Host, Some(resource)) => self
@@ -125,13 +137,51 @@ impl Html<'_> {
         }
     }
 
+    /// A reviewer has approved the name of a published client, so its heading contains it.
+    fn heading_for(&self, owner: &ClientOwner) -> Phrase {
+        let (client, org) = (&self.page.client.name, &self.page.org_name);
+        let resource = self.page.reach.only_name();
+        match (owner.reviewed_at, resource) {
+            (Some(_), Some(resource)) => self
+                .words
+                .phrase("consent.heading_reviewed_to_use")
+                .named("client", client)
+                .with("resource", resource),
+            (Some(_), None) => self
+                .words
+                .phrase("consent.heading_reviewed")
+                .named("client", client)
+                .with("org", org),
+            (None, Some(resource)) => self
+                .words
+                .phrase("consent.heading_private_to_use")
+                .with("resource", resource)
+                .with("org", &owner.org_name),
+            (None, None) => {
+                self.words.phrase("consent.heading_private").with("org", &owner.org_name)
+            }
+        }
+    }
+
+    /// Who answers for a client with a secret.
+    fn owned_by(&self) -> Option<Phrase> {
+        let owner = self.page.client.owner.as_ref()?;
+        Some(match &owner.reviewed_at {
+            Some(at) => {
+                self.words.phrase("app.reviewed").with("org", &owner.org_name).date("date", at)
+            }
+            None => self.words.phrase("app.private").with("org", &owner.org_name),
+        })
+    }
+
     /// What the app wants, if the heading does not contain it.
     fn wants(&self) -> Option<Phrase> {
         let wants = || match self.page.reach.only_name() {
             Some(resource) => self.words.phrase("consent.wants_to_use").with("resource", resource),
             None => self.words.phrase("consent.wants_to_act").with("org", &self.page.org_name),
         };
-        (self.page.client.proof == ClientProof::Device).then(wants)
+        let client = &self.page.client;
+        (client.owner.is_none() && client.proof == ClientProof::Device).then(wants)
     }
 
     fn warning(&self) -> Option<Phrase> {
@@ -144,7 +194,9 @@ impl Html<'_> {
                 .whole("host", host),
             _ => self.words.phrase("consent.warning_device").named("client", &client.name),
         };
-        client.proof.needs_a_warning(self.page.usage.is_used()).then(warning)
+        let is_warned =
+            client.owner.is_none() && client.proof.needs_a_warning(self.page.usage.is_used());
+        is_warned.then(warning)
     }
 
     fn is_published(&self) -> bool {
@@ -181,8 +233,10 @@ impl Html<'_> {
 
     fn approve(&self) -> &'static str {
         match self.page.client.proof {
-            ClientProof::Device => self.words.text("consent.approve_device"),
-            ClientProof::Host | ClientProof::Unproven => self.words.text("consent.approve"),
+            ClientProof::Device if self.page.client.owner.is_none() => {
+                self.words.text("consent.approve_device")
+            }
+            _ => self.words.text("consent.approve"),
         }
     }
 

@@ -13,6 +13,8 @@ use crate::rules::authorization::language::Language;
 pub struct LoginPage {
     /// The handle of the authorization request that continues after this step.
     pub request: Option<String>,
+    /// The tile to which the user returns without a request.
+    pub connect: Option<String>,
     pub csrf: String,
     /// The value of the field: what the user submitted, or the `login_hint` of the client.
     pub email: String,

@@ -10,6 +10,7 @@ mod app_name;
 mod choose_organization;
 mod choose_password;
 mod choose_site;
+mod connect;
 mod consent;
 mod device;
 mod disabled;
@@ -17,6 +18,7 @@ mod format;
 #[cfg(test)]
 mod gallery;
 mod login;
+mod not_permitted;
 mod problem;
 mod scope_groups;
 mod signed_out;
@@ -28,11 +30,14 @@ pub use crate::http::views::app_name::AppName;
 pub use crate::http::views::choose_organization::ChooseOrganizationPage;
 pub use crate::http::views::choose_password::{ChoosePasswordPage, PasswordFailure};
 pub use crate::http::views::choose_site::{ChooseSitePage, SiteLink};
+pub use crate::http::views::connect::{ConnectPage, TileEntry, TilesPage};
 pub use crate::http::views::consent::{
-    ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, Usage, WithheldScope,
+    ClientOwner, ClientSummary, ConsentPage, Destination, ReachSummary, ResourceSummary, Usage,
+    WithheldScope,
 };
 pub use crate::http::views::disabled::DisabledPage;
 pub use crate::http::views::login::{LoginFailure, LoginPage};
+pub use crate::http::views::not_permitted::NotPermittedPage;
 pub use crate::http::views::problem::{Problem, ProblemPage};
 pub use crate::http::views::scope_groups::ScopeGroup;
 pub use crate::http::views::signed_out::SignedOutPage;

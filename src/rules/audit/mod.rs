@@ -3,4 +3,5 @@
 pub mod action;
 pub mod actor;
 pub mod catalog;
+pub mod query;
 pub mod since;

@@ -14,6 +14,15 @@ pub fn parse_since(text: &str, now: Timestamp) -> Result<Timestamp, SinceError> 
     at.ok_or(SinceError)
 }
 
+/// Parses an RFC 3339 time, or a time such as `now` or `now-15m`.
+pub fn parse_relative(text: &str, now: Timestamp) -> Option<Timestamp> {
+    match text.strip_prefix("now") {
+        Some("") => Some(now),
+        Some(rest) => age(rest.strip_prefix('-')?).map(|seconds| now.minus(seconds)),
+        None => parse_time(text),
+    }
+}
+
 /// Parses an RFC 3339 time, such as `2026-11-30T08:00:00Z`.
 pub fn parse_time(text: &str) -> Option<Timestamp> {
     date_or_time(text).filter(|_| text.len() > "2026-11-30".len())
@@ -118,6 +127,25 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_795_255_901);
+
+    #[test]
+    fn a_time_may_be_relative_to_now() {
+        let now = Timestamp::from_seconds(1_000_000);
+        let cases = [
+            ("now", Some(1_000_000)),
+            ("now-15m", Some(999_100)),
+            ("now-1d", Some(913_600)),
+            ("1970-01-01T00:00:05Z", Some(5)),
+            ("now+1d", None),
+            ("now-", None),
+            ("yesterday", None),
+            ("15m", None),
+        ];
+        for (text, expected) in cases {
+            let found = parse_relative(text, now).map(Timestamp::seconds);
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_time_a_date_and_an_age_are_accepted() {

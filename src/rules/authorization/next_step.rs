@@ -10,6 +10,7 @@
 //! | | they are signed out, or did not sign in recently enough | `/login` |
 //! | [`organization_step`] | they belong to several organizations, and selected none | `/organization` |
 //! | [`Disabling`](crate::client::disabled_reason::Disabling) | their organization has disabled the client | `/disabled` |
+//! | [`withheld_by_role`](crate::scope::offered::withheld_by_role) | they began at the tile of the client, and their role lacks a permission | `/not-permitted` |
 //! | [`is_remembered`](super::consent::is_remembered) | they did not decide about these scopes before | `/consent` |
 //!
 //! Each stage is a function of its own, because its facts cost a database query that an earlier
@@ -94,7 +95,7 @@ impl SignInFacts<'_> {
     /// Whether the user may belong to another site: nothing in the request shows that this is
     /// theirs. A request for a resource was sent here by that resource, so this is the right site.
     fn site_is_open(&self) -> bool {
-        let names_site = self.request.from_tile || !self.request.resources.is_empty();
+        let names_site = self.request.names_site || !self.request.resources.is_empty();
         self.has_other_sites && !names_site && !self.has_chosen_organization
     }
 }
@@ -135,6 +136,8 @@ pub enum Interaction {
     Consent,
     /// The organization has disabled the client: the user can only go back.
     ReadWhyDisabled,
+    /// The role of the user lacks a permission that the client requires.
+    ReadWhatIsMissing,
 }
 
 impl Interaction {
@@ -150,6 +153,10 @@ impl Interaction {
             }
             Self::Consent => (ErrorCode::ConsentRequired, "the user has to consent"),
             Self::ReadWhyDisabled => return Refusal::client_disabled(),
+            Self::ReadWhatIsMissing => (
+                ErrorCode::AccessDenied,
+                "the role of the user lacks a permission that this client requires",
+            ),
         };
         Refusal::new(code, reason)
     }
@@ -188,7 +195,7 @@ mod tests {
             max_age: None,
             login_hint: None,
             org_id: None,
-            from_tile: false,
+            names_site: false,
             ui_locale: None,
         }
     }
@@ -292,13 +299,14 @@ mod tests {
             (true, false, true, false, SignIn),
             (true, false, false, true, SignIn),
         ];
-        for (has_other_sites, from_tile, for_resource, has_chosen_organization, expected) in cases {
+        for (has_other_sites, names_site, for_resource, has_chosen_organization, expected) in cases
+        {
             let resource = Resource::parse("https://mcp.example").expect("a resource");
             let resources = if for_resource { vec![resource] } else { Vec::new() };
-            let request = AuthorizationRequest { from_tile, resources, ..request() };
+            let request = AuthorizationRequest { names_site, resources, ..request() };
             let facts = SignInFacts { has_other_sites, has_chosen_organization, ..facts(&request) };
             let case =
-                format!("{has_other_sites} {from_tile} {for_resource} {has_chosen_organization}");
+                format!("{has_other_sites} {names_site} {for_resource} {has_chosen_organization}");
 
             assert_eq!(sign_in_step(&facts), expected, "{case}");
             let here = SignInFacts { session: signed_in(1, 0), ..facts };

@@ -68,7 +68,7 @@ mod tests {
             max_age: None,
             login_hint: None,
             org_id: None,
-            from_tile: true,
+            names_site: true,
             ui_locale: None,
         }
     }

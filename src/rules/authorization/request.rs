@@ -39,7 +39,7 @@ pub struct AuthorizationRequest {
     pub org_id: Option<OrgId>,
     /// Whether the request contains the user's site or organization, so that the user is not asked
     /// for it.
-    pub from_tile: bool,
+    pub names_site: bool,
     /// The language that the client prefers for the pages. Rows of older releases do not have it.
     pub ui_locale: Option<Language>,
 }
@@ -127,7 +127,7 @@ impl AuthorizationRequest {
                 .filter(|hint| hint.len() <= Self::MAX_LOGIN_HINT)
                 .map(str::to_owned),
             org_id: org_id(parameters)?,
-            from_tile: ["site", "domain", "dd_oid"]
+            names_site: ["site", "domain", "dd_oid"]
                 .iter()
                 .any(|name| parameters.get(name).is_some()),
             ui_locale: parameters.get("ui_locales").and_then(Language::first_supported),
@@ -345,7 +345,7 @@ mod tests {
             max_age: None,
             login_hint: None,
             org_id: None,
-            from_tile: false,
+            names_site: false,
             ui_locale: None,
         }
     }
@@ -360,7 +360,7 @@ mod tests {
             max_age: Some(0),
             login_hint: Some("ada@example.com".to_owned()),
             org_id: Some(OrgId(ORG.parse().expect("a UUID"))),
-            from_tile: true,
+            names_site: true,
             ui_locale: Some(Language::German),
             ..minimal()
         }
@@ -479,7 +479,7 @@ mod tests {
             [("site", "https://x.example"), ("domain", "x.example"), ("dd_oid", ORG)]
         {
             assert_eq!(
-                parse_with(&[(name, value)]).map(|request| request.from_tile),
+                parse_with(&[(name, value)]).map(|request| request.names_site),
                 Ok(true),
                 "{name}"
             );

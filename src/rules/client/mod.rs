@@ -25,6 +25,7 @@ pub mod registration;
 pub mod review;
 pub mod state;
 pub mod submission;
+pub mod tile;
 pub mod unused;
 pub mod verification_marks;
 pub mod version;

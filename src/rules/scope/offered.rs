@@ -100,6 +100,12 @@ pub fn withheld_by_organization(withheld: &[Withheld]) -> ScopeSet {
     by_organization.map(|withheld| withheld.scope.clone()).collect()
 }
 
+/// Selects the scopes that the role of the user does not permit.
+pub fn withheld_by_role(withheld: &[Withheld]) -> ScopeSet {
+    let by_role = withheld.iter().filter(|withheld| withheld.by == WithheldBy::Role);
+    by_role.map(|withheld| withheld.scope.clone()).collect()
+}
+
 impl OfferedScopes {
     pub fn all(&self) -> ScopeSet {
         self.fixed.union(&self.optional)

@@ -1,5 +1,6 @@
 mod api_keys;
 mod application_keys;
+mod audit_events;
 mod auth_methods;
 mod bearer_tokens;
 mod credentials;

@@ -1,6 +1,6 @@
 //! Rows that storage tests insert directly, and locks of another session.
 
-use grantor::db::clients::NewClient;
+use grantor::db::clients::registrations::NewClient;
 use grantor::db::users::User;
 use grantor::rules::client::ClientId;
 use grantor::rules::client::identity::ClientDigest;

@@ -2,6 +2,7 @@
 
 use grantor::db::authorizations::codes;
 use grantor::db::authorizations::codes::AuthorizationCode;
+use grantor::db::clients::registrations;
 use grantor::db::engine::Db;
 use grantor::db::families::Family;
 use grantor::db::families::redemptions;
@@ -9,7 +10,7 @@ use grantor::db::grants::revocations;
 use grantor::db::grants::{Grant, NewGrant};
 use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::users::User;
-use grantor::db::{clients, families, grants, orgs, users};
+use grantor::db::{families, grants, orgs, users};
 use grantor::rules::authorization::resource::Resource;
 use grantor::rules::id::{FamilyId, GrantId};
 use grantor::rules::identity::permission::Role;
@@ -38,7 +39,7 @@ pub async fn people_and_clients(db: &Db) {
             .await
             .expect("is inserted");
     }
-    clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")])
+    registrations::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")])
         .await
         .expect("are inserted");
 }

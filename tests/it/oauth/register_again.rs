@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use grantor::db::clients;
-use grantor::db::clients::{Client, NewClient};
+use grantor::db::clients::Client;
+use grantor::db::clients::registrations;
+use grantor::db::clients::registrations::NewClient;
 use grantor::rules::client::ClientId;
 use grantor::rules::client::identity::ClientDigest;
 use serde_json::{Value, json};
@@ -296,7 +298,7 @@ on_both! {
             seen_at: START,
             registrations: 1,
         };
-        clients::insert_new(app.db(), &[other]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[other]).await.expect("is inserted");
         app.clock.advance(2 * HOUR);
 
         let first = app.post(PATH, &desktop_app()).await;

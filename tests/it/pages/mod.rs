@@ -2,6 +2,7 @@
 
 mod account;
 mod browser;
+mod connect;
 mod consent;
 mod login;
 mod organization;

@@ -283,7 +283,7 @@ pub fn asks(scope: &str, resources: &[&str]) -> AuthorizationRequest {
         max_age: None,
         login_hint: None,
         org_id: None,
-        from_tile: false,
+        names_site: false,
         ui_locale: None,
     }
 }

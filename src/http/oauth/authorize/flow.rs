@@ -9,6 +9,7 @@ use crate::actions::authorize::offer_scopes::{ConsentRequest, OfferError};
 use crate::actions::authorize::pending::Pending;
 use crate::actions::webhooks::report_restriction_hit::report_restriction_hit;
 use crate::app::App;
+use crate::db::authorizations::connection_starts;
 use crate::db::users::User;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
@@ -100,6 +101,9 @@ impl<'a> Flow<'a> {
             }
             NextStep::NoOrganization => return Err(PageError::NoOrganization),
             NextStep::Disabled(_) => return Ok(Advance::WaitsFor(Interaction::ReadWhyDisabled)),
+            NextStep::NotPermitted(..) => {
+                return Ok(Advance::WaitsFor(Interaction::ReadWhatIsMissing));
+            }
             NextStep::Withheld(org_id, refused) => self.refuse_withheld(org_id, refused).await?,
         };
         Ok(Advance::Completed(response))
@@ -122,6 +126,7 @@ impl<'a> Flow<'a> {
             Interaction::ChooseOrganization => "organization",
             Interaction::Consent => "consent",
             Interaction::ReadWhyDisabled => "disabled",
+            Interaction::ReadWhatIsMissing => "not-permitted",
         };
         see_other(&format!("/{page}?request={}", self.pending.handle.expose()))
     }
@@ -148,6 +153,7 @@ impl<'a> Flow<'a> {
         let response = match approve_request(&app.context, rules, approval, &browser.by()).await {
             Ok(approved) => {
                 app.metrics.authorization("approved");
+                self.use_up_start().await?;
                 tracing::info!(client.id = %pending.client.id, org.id = %org_id, user.id = %signed_in.user.id,
                     scope = %approved.scopes, "client authorized");
                 respond_with_code(app, pending, org_id, &approved)
@@ -168,6 +174,7 @@ impl<'a> Flow<'a> {
     /// Refuses the request and deletes its row.
     pub async fn refuse(&self, refusal: Refusal) -> Result<Response, PageError> {
         self.pending.complete(&self.app.context).await?;
+        self.use_up_start().await?;
         let to = Recipient {
             client_id: self.pending.client.id,
             redirect: &self.pending.redirect,
@@ -175,6 +182,16 @@ impl<'a> Flow<'a> {
             reference: self.browser.reference(),
         };
         Ok(respond_with_refusal(self.app, to, &refusal))
+    }
+
+    /// The next request of the client does not come from its tile.
+    async fn use_up_start(&self) -> Result<(), PageError> {
+        let pending = &self.pending;
+        if pending.client.kind.is_confidential() {
+            let db = &self.app.context.db;
+            connection_starts::delete(db, pending.browser, pending.client.id).await?;
+        }
+        Ok(())
     }
 
     /// Refuses the request and, if the organization's restriction is the reason, sends an event to

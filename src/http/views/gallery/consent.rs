@@ -13,6 +13,7 @@ pub(super) fn states() -> Vec<State> {
 pub fn client() -> ClientSummary {
     ClientSummary {
         name: "Example Assistant".to_owned(),
+        owner: None,
         document_host: None,
         proof: ClientProof::Unproven,
         first_seen: NOW.minus(3 * DAY),
@@ -49,6 +50,10 @@ pub fn consent() -> ConsentPage {
     }
 }
 
+fn owner(reviewed_at: Option<Timestamp>) -> ClientOwner {
+    ClientOwner { org_name: "Example Works".to_owned(), reviewed_at }
+}
+
 fn resource(name: Option<&str>, uri: &str) -> ResourceSummary {
     ResourceSummary { name: name.map(str::to_owned), uri: uri.to_owned() }
 }
@@ -81,6 +86,17 @@ fn known_clients() -> Vec<MakesConsent> {
             },
             usage: Usage { by_this_person: true, others: 23 },
             asked_before: true,
+            ..consent()
+        }),
+        ("_reviewed", || ConsentPage {
+            client: ClientSummary { owner: Some(owner(Some(NOW.minus(40 * DAY)))), ..client() },
+            withheld: vec![],
+            ..consent()
+        }),
+        ("_private", || ConsentPage {
+            client: ClientSummary { owner: Some(owner(None)), ..client() },
+            reach: ReachSummary { this_server: true, resources: vec![] },
+            withheld: vec![],
             ..consent()
         }),
         ("_used", || ConsentPage {
@@ -144,6 +160,7 @@ fn extremes() -> Vec<MakesConsent> {
         }),
         ("_hostile", || ConsentPage {
             client: ClientSummary {
+                owner: None,
                 name: format!("{NAME_WITH_BRACES}</bdi><script>\u{202E}שלום {}", "W".repeat(200)),
                 document_host: Some(format!("{}.example", "a".repeat(200))),
                 proof: ClientProof::Unproven,

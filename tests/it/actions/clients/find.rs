@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use grantor::actions::clients::find::FindClientError;
 use grantor::db::clients;
+use grantor::db::clients::registrations;
 use grantor::db::clients::{Client, unused};
 use grantor::rules::client::ClientId;
 use grantor::rules::syntax::network::Network;
@@ -381,7 +382,7 @@ on_both! {
         let id: ClientId = app.app.find_client.id_of(&url).expect("an id");
         let mut row = crate::db::fixtures::new_client(1, "Other");
         row.id = id;
-        clients::insert_new(app.db(), &[row]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[row]).await.expect("is inserted");
 
         let refused = name(&app, &url).await;
 

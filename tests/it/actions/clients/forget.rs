@@ -7,7 +7,9 @@ use grantor::actions::clients::forget;
 use grantor::actions::upkeep::forget_expired;
 use grantor::db::authorizations::requests;
 use grantor::db::clients;
-use grantor::db::clients::{NewClient, unused};
+use grantor::db::clients::registrations;
+use grantor::db::clients::registrations::NewClient;
+use grantor::db::clients::unused;
 use grantor::rules::client::ClientId;
 use grantor::rules::client::identity::ClientDigest;
 use grantor::rules::identity::permission::Role;
@@ -98,9 +100,9 @@ on_both! {
         let rows: Vec<NewClient> =
             (0..17).map(|number| NewClient { seen_at: START.plus(number as i64), ..row(number) }).collect();
         app.clock.advance(2 * OLD);
-        clients::insert_new(app.db(), &rows[..16]).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows[..16]).await.expect("are inserted");
         let within = bound(&app).await;
-        clients::insert_new(app.db(), &rows[16..]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &rows[16..]).await.expect("is inserted");
 
         let beyond = bound(&app).await;
 
@@ -121,7 +123,7 @@ on_both! {
             NewClient { metadata: metadata.to_string(), seen_at: START.plus(number as i64), ..row(number) }
         };
         let rows: Vec<NewClient> = (0..10).map(long).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         app.clock.advance(2 * OLD);
 
         let bounded = bound(&app).await;
@@ -150,7 +152,7 @@ on_both! {
         assert!(!is_there(&app, &waiting.id).await);
         let seen_at = app.context().clock.now().minus(601);
         let rows: Vec<NewClient> = (0..40).map(|number| NewClient { seen_at, ..row(number) }).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         assert_eq!(bound(&app).await.unused.clients, 15);
         for id in [&restricted, &authorized.id] {
             assert!(is_there(&app, id).await, "{id}");
@@ -162,7 +164,7 @@ on_both! {
         let waiting = McpClient::registered(&app, &["https://waiting.example/cb"]).await;
         Person::new(&app, "bob@mail.example").visit(&waiting.url(&[])).await;
         let rows: Vec<NewClient> = (0..20).map(|number| NewClient { seen_at: START.plus(1), ..row(number) }).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         let bounded = async || {
             let bounded = bound(&app).await;
             (bounded.unused.clients, bounded.forgotten)
@@ -183,7 +185,7 @@ on_both! {
     async fn a_registration_starts_no_deletion_if_all_clients_are_new(engine: Engine) {
         let app = TestApp::with(engine, &[FEW]).await;
         let rows: Vec<NewClient> = (0..20).map(row).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         let is_started = async || {
             let started = app.app.registrar.unused.too_many();
             tokio::time::timeout(Duration::from_millis(50), started).await.is_ok()
@@ -205,7 +207,7 @@ on_both! {
         let second = app.replica_with(&[FEW]).await;
         let rows: Vec<NewClient> =
             (0..200).map(|number| NewClient { seen_at: START.plus(number as i64), ..row(number) }).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         app.clock.advance(2 * OLD);
         second.clock.advance(2 * OLD);
 
@@ -223,7 +225,7 @@ on_both! {
         second.clock.advance(Duration::from_secs(1));
         let now = app.context().clock.now();
         let rows: Vec<NewClient> = (0..16).map(|number| NewClient { seen_at: now, ..row(number) }).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         app.clock.advance(OLD);
         second.clock.advance(OLD);
         assert_eq!(bound(&app).await.forgotten, 2);
@@ -287,7 +289,7 @@ on_both! {
         let right = TestApp::by_database_time(engine, &[]).await;
         let off = right.replica_on_host_off_by(2 * 3_600, &[]).await;
         let unseen = NewClient { seen_at: right.context().clock.now().minus(200 * DAY), ..row(1) };
-        clients::insert_new(right.db(), &[unseen]).await.expect("is inserted");
+        registrations::insert_new(right.db(), &[unseen]).await.expect("is inserted");
 
         grantor::sweeper::sweep(&off.app).await;
         assert_eq!(count(&right).await, 1);
@@ -299,7 +301,7 @@ on_both! {
     async fn several_batches_are_deleted_in_one_run(engine: Engine) {
         let app = TestApp::start(engine).await;
         let rows: Vec<NewClient> = (0..1_001).map(row).collect();
-        clients::insert_new(app.db(), &rows).await.expect("are inserted");
+        registrations::insert_new(app.db(), &rows).await.expect("are inserted");
         app.clock.advance(days(180) + Duration::from_secs(1));
         let fresh = app.registered("Fresh").await;
 

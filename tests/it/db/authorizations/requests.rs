@@ -31,7 +31,7 @@ fn request() -> AuthorizationRequest {
         max_age: Some(60),
         login_hint: Some("ada@mail.example".to_owned()),
         org_id: Some(org_id(2)),
-        from_tile: true,
+        names_site: true,
         ui_locale: Some(Language::German),
     }
 }

@@ -2,7 +2,9 @@
 
 use grantor::db::clients;
 use grantor::db::clients::documents::StoredDocument;
-use grantor::db::clients::{Client, NewClient, documents, unused};
+use grantor::db::clients::registrations;
+use grantor::db::clients::registrations::NewClient;
+use grantor::db::clients::{Client, documents, unused};
 use grantor::rules::client::document::DocumentUrl;
 
 use crate::db::fixtures::{after, new_client};
@@ -54,7 +56,7 @@ on_both! {
     async fn a_client_is_read_with_its_document_url(engine: Engine) {
         let app = TestApp::start(engine).await;
         store(&app, &rows("a", "Described", 0)).await;
-        clients::insert_new(app.db(), &[new_client(2, "Registered")]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[new_client(2, "Registered")]).await.expect("is inserted");
 
         let listed = listed::clients(app.db(), "", 10).await.expect("is readable");
 
@@ -110,7 +112,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         let row = rows("a", "Described", 10);
         let other = NewClient { id: row.0.id, ..new_client(9, "Other") };
-        clients::insert_new(app.db(), &[other]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[other]).await.expect("is inserted");
 
         assert!(store(&app, &row).await.is_none());
 

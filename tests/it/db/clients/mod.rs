@@ -3,7 +3,9 @@
 mod documents;
 mod group_commit;
 
-use grantor::db::clients::{Client, NewClient, Sighting, unused};
+use grantor::db::clients::registrations;
+use grantor::db::clients::registrations::{NewClient, Sighting};
+use grantor::db::clients::{Client, unused};
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
 use grantor::db::orgs::org_clients;
@@ -15,7 +17,7 @@ use crate::db::fixtures::{after, client_id, new_client, org_id};
 use crate::support::{START, TestApp, listed};
 
 async fn insert(db: &Db, rows: &[NewClient]) {
-    let inserted = clients::insert_new(db, rows).await.expect("are inserted");
+    let inserted = registrations::insert_new(db, rows).await.expect("are inserted");
     assert_eq!(inserted.len(), rows.len());
 }
 
@@ -54,7 +56,7 @@ on_both! {
         insert(app.db(), &[new_client(1, "First")]).await;
         let other = NewClient { digest: ClientDigest::from_bytes([9; 32]), ..seen(1, "Second", 60) };
 
-        let inserted = clients::insert_new(app.db(), &[other, new_client(2, "New")]).await.expect("succeeds");
+        let inserted = registrations::insert_new(app.db(), &[other, new_client(2, "New")]).await.expect("succeeds");
 
         assert_eq!(inserted, [client_id(2)]);
         let sighting = Sighting {
@@ -63,7 +65,7 @@ on_both! {
             registered_at: START,
             last_seen_at: START,
         };
-        let listed = clients::list_sightings(app.db(), &[client_id(1), client_id(9)]).await.expect("is readable");
+        let listed = registrations::list_sightings(app.db(), &[client_id(1), client_id(9)]).await.expect("is readable");
         assert_eq!(listed, [sighting]);
         assert_eq!(names(app.db(), "First", 10).await, ["First"]);
     }
@@ -77,7 +79,7 @@ on_both! {
             seen_at: after(seconds),
             ..new_client(number, "App")
         };
-        let count = async |rows: &[&NewClient]| clients::count_registrations(app.db(), rows, 100).await;
+        let count = async |rows: &[&NewClient]| registrations::count_registrations(app.db(), rows, 100).await;
         let first = count(&[&again(1, 5, 100), &again(9, 3, 100)]).await.expect("succeeds");
         let late = count(&[&again(1, 7, 199)]).await.expect("succeeds");
 

@@ -1,6 +1,7 @@
 //! Corrupt rows cause an error that names the row and column.
 
 use grantor::db::authorizations::{codes, requests};
+use grantor::db::clients::registrations;
 use grantor::db::engine::error::DbError;
 use grantor::db::orgs::{memberships, org_clients};
 use grantor::db::resources::StoredResource;
@@ -26,7 +27,7 @@ fn place(error: DbError) -> (&'static str, &'static str) {
 on_both! {
     async fn invalid_client_metadata_is_corrupt(engine: Engine) {
         let app = TestApp::start(engine).await;
-        clients::insert_new(app.db(), &[new_client(1, "App")]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[new_client(1, "App")]).await.expect("is inserted");
         app.execute(r#"UPDATE clients SET metadata = '{"client_name": 7}'"#).await;
 
         let found = clients::find(app.db(), client_id(1)).await.expect_err("is corrupt");
@@ -37,10 +38,10 @@ on_both! {
 
     async fn a_digest_of_another_length_is_corrupt(engine: Engine) {
         let app = TestApp::start(engine).await;
-        clients::insert_new(app.db(), &[new_client(1, "App")]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[new_client(1, "App")]).await.expect("is inserted");
         execute(&app, engine, "UPDATE clients SET digest = X'00'", r"UPDATE clients SET digest = '\x00'").await;
 
-        let listed = clients::list_sightings(app.db(), &[client_id(1)]).await.expect_err("is corrupt");
+        let listed = registrations::list_sightings(app.db(), &[client_id(1)]).await.expect_err("is corrupt");
 
         assert_eq!(place(listed), ("clients", "digest"));
     }
@@ -58,7 +59,7 @@ on_both! {
     async fn a_restriction_with_invalid_scopes_is_corrupt(engine: Engine) {
         let app = TestApp::start(engine).await;
         let operator = app.operator("Acme").await;
-        clients::insert_new(app.db(), &[new_client(1, "App")]).await.expect("is inserted");
+        registrations::insert_new(app.db(), &[new_client(1, "App")]).await.expect("is inserted");
         operator.restrict(&client_id(1).to_string(), &[], &[]).await;
 
         app.execute(r#"UPDATE org_clients SET scopes_restriction = '{"oidc_scopes": ["two words"], "permission_scopes": []}'"#)

@@ -1,12 +1,13 @@
 //! Authorized clients of an organization, as operators see them.
 
+use grantor::db::authorizations;
 use grantor::db::authorizations::RelatedGrants;
+use grantor::db::clients::registrations;
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
 use grantor::db::families::uses;
 use grantor::db::orgs::org_clients;
 use grantor::db::orgs::org_clients::{AuthorizedClient, AuthorizedFilter, OrgClient};
-use grantor::db::{authorizations, clients};
 use grantor::rules::client::disabled_reason::{DisabledReason, Disabling};
 use grantor::rules::id::{AuthorizedClientId, GrantId};
 use grantor::rules::scope::scopes_restriction::ScopesRestriction;
@@ -194,7 +195,7 @@ on_both! {
     async fn a_list_can_be_filtered_sorted_and_paged(engine: Engine) {
         let app = TestApp::start(engine).await;
         people_and_clients(app.db()).await;
-        clients::insert_new(app.db(), &[new_client(3, "on_e"), new_client(4, "zone")]).await.expect("are inserted");
+        registrations::insert_new(app.db(), &[new_client(3, "on_e"), new_client(4, "zone")]).await.expect("are inserted");
         for (client, at) in [(1, 40), (2, 30), (3, 20), (4, 10)] {
             authorize(app.db(), 1, client, after(at)).await;
         }

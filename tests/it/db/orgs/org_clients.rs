@@ -1,9 +1,10 @@
 //! Decisions of an organization about a client.
 
+use grantor::db::clients::registrations;
 use grantor::db::engine::Db;
 use grantor::db::engine::error::DbError;
+use grantor::db::orgs;
 use grantor::db::orgs::org_clients;
-use grantor::db::{clients, orgs};
 use grantor::rules::client::ClientId;
 use grantor::rules::id::OrgId;
 use grantor::rules::scope::ScopeToken;
@@ -23,7 +24,7 @@ fn restriction(oidc: &[&str], permission: &[&str]) -> ScopesRestriction {
 async fn organizations_and_clients(db: &Db) {
     orgs::insert(db, org_id(1), "Acme", START).await.expect("is inserted");
     orgs::insert(db, org_id(2), "Umbra", START).await.expect("is inserted");
-    clients::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")])
+    registrations::insert_new(db, &[new_client(1, "One"), new_client(2, "Two")])
         .await
         .expect("are inserted");
 }

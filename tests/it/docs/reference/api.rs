@@ -14,7 +14,7 @@ use objects::{Objects, reachable};
 use operation::{Operation, body, credential};
 
 /// The pages with their titles and how their paths begin. The first that fits is the page of a path.
-const PAGES: [(&str, &str, &[&str]); 15] = [
+const PAGES: [(&str, &str, &[&str]); 16] = [
     (
         "api/registration.md",
         "API: registration and metadata",
@@ -43,6 +43,7 @@ const PAGES: [(&str, &str, &[&str]); 15] = [
             "/api/v2/published_oauth2_clients",
         ],
     ),
+    ("api/audit.md", "API: the audit trail", &["/api/v2/audit/events"]),
     ("api/reviews.md", "API: reviews", &["/api/v2/oauth2_client_reviews"]),
     ("api/partners.md", "API: partners", &["/api/v2/partners"]),
     ("api/own-clients.md", "API: your organization's own clients", &["/api/v2/oauth2_clients"]),

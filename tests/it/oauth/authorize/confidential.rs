@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::support::TestApp;
 use crate::support::private_client::PrivateClient;
+use crate::support::publishing::{PublishedClient, complete, make_partner, reviewer};
 
 const UNKNOWN: &str = "invalid_request - Invalid client_id parameter value.";
 
@@ -84,5 +85,25 @@ on_both! {
         for answer in [plain, without_method] {
             assert_eq!(client.flow.redirect_params(&answer).get("error"), Some("invalid_request"));
         }
+    }
+
+    async fn the_consent_page_names_the_owner_and_the_review(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (acme, umbra) = (app.operator("Acme").await, app.operator("Umbra").await);
+        let judge = reviewer(&app, "Server").await;
+        make_partner(&acme, "").await;
+        let private = PrivateClient::of(&acme, &["openid"]).await;
+        let mut attributes = complete();
+        attributes["name"] = json!("Buzzer");
+        let published = PublishedClient::of(&acme, &judge, attributes).await;
+        let mut eve = acme.person("eve@acme.example", Role::Standard).await;
+        let mut bob = umbra.person("bob@umbra.example", Role::Standard).await;
+
+        let own = eve.opens_consent(&private.flow.url(&[])).await;
+        let foreign = bob.opens_consent(&published.client.flow.url(&[])).await;
+
+        assert!(own.text.contains("private client of") && !own.text.contains("unverified"), "{}", own.text);
+        assert!(foreign.text.contains("reviewed by the operator of this server on"), "{}", foreign.text);
+        assert!(!foreign.text.contains("unverified"), "{}", foreign.text);
     }
 }

@@ -1,6 +1,8 @@
 //! The audit trail. An event is inserted in the transaction of the change that it records, and
 //! never changed. If an action was renamed later, old events are returned with its current name.
 
+pub mod page;
+
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use uuid::Uuid;
