@@ -139,7 +139,14 @@ async fn authorize(
     for person in 0..PEOPLE {
         let (user_id, email) = (UserId(id()), format!("person-{person}@example.com"));
         // Nobody signs in, so the hash matches no password.
-        let user = User { id: user_id, email, name: None, created_at: now(), disabled_at: None };
+        let user = User {
+            id: user_id,
+            email,
+            name: None,
+            created_at: now(),
+            disabled_at: None,
+            email_verified_at: None,
+        };
         users::insert(&mut tx, &user, "-").await?;
         memberships::insert(&mut tx, org_id, user_id, Role::Standard, now()).await?;
         let id = GrantId(id());

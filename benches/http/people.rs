@@ -41,6 +41,7 @@ pub fn person(number: u64) -> User {
         name: None,
         created_at: Timestamp::from_seconds(now()),
         disabled_at: None,
+        email_verified_at: None,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod grants;
 pub mod keys;
 pub mod orgs;
 pub mod partners;
+pub mod people;
 pub mod resources;
 pub mod sealing_keys;
 pub mod sign_in;

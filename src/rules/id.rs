@@ -30,6 +30,8 @@ id! {
     KeyId,
     /// The access that one user granted to one client in one organization.
     GrantId,
+    /// An invitation to an organization. A new account keeps the id.
+    InvitationId,
     /// A chain of refresh tokens, together with the access tokens issued with them.
     FamilyId,
     /// A signed-in browser session.

@@ -111,7 +111,7 @@ impl Issuer {
             iat: now,
             auth_time: family.signed_in_at,
             nonce,
-            user: UserClaims::for_scopes(content.scopes, &user.email, user.name.as_deref()),
+            user: user_claims(content.scopes, user),
         };
         self.signing.sign(ID_TOKEN_TYPE, &claims, now).map(|token| Some(Secret::new(token)))
     }
@@ -156,4 +156,10 @@ impl Issuer {
     pub fn forget_ended_at(&self, now: Timestamp) -> Timestamp {
         now.plus(self.lifetimes.access)
     }
+}
+
+/// The claims about a user that these scopes allow.
+pub fn user_claims(scopes: &ScopeSet, user: &User) -> UserClaims {
+    let is_verified = user.email_verified_at.is_some();
+    UserClaims::for_scopes(scopes, &user.email, is_verified, user.name.as_deref())
 }

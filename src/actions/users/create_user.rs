@@ -1,17 +1,11 @@
 //! Adds a person to an organization: a new user, a user of another organization, or a former
 //! member.
 
-use serde_json::json;
-
-use crate::actions::audit::{AuditActor, Change};
+use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
-use crate::actions::grants::revoked_grants::RevokedGrants;
-use crate::actions::keys::revoked_keys::{KeyKind, key_revoked};
-use crate::actions::users::end_access::{MemberAccess, end_access};
-use crate::actions::webhooks::publish_events::record_and_publish;
+use crate::actions::users::join::{Joining, join};
 use crate::db::engine::error::DbError;
 use crate::db::engine::transaction::Tx;
-use crate::db::orgs::memberships;
 use crate::db::users::User;
 use crate::db::{orgs, users};
 use crate::passwords::HashError;
@@ -20,7 +14,6 @@ use crate::rules::identity::password;
 use crate::rules::identity::password::{Owner, PasswordError};
 use crate::rules::identity::permission::Role;
 use crate::rules::secret::Secret;
-use crate::rules::webhook::event::RevocationCause;
 
 #[derive(Clone, Debug)]
 pub struct NewUser {
@@ -116,9 +109,9 @@ pub(in crate::actions) async fn create_in(
     newcomer: Newcomer,
     by: &AuditActor,
 ) -> Result<NewUser, CreateUserError> {
-    let (role, now) = (newcomer.role, context.clock.now());
+    let role = newcomer.role;
     let known = users::find_by_email(&mut *tx, &newcomer.email).await?;
-    let is_known = known.is_some();
+    let is_new = known.is_none();
     let user = match known {
         Some(known) if newcomer.password.generated.is_some() => {
             NewUser { id: known.id, email: newcomer.email, password: None }
@@ -126,36 +119,11 @@ pub(in crate::actions) async fn create_in(
         Some(_) => return Err(CreateUserError::HasPassword(newcomer.email)),
         None => insert(context, tx, newcomer).await?,
     };
-    if is_known {
-        users::lock(tx, user.id).await?;
+    let joining = Joining { org_id, user_id: user.id, email: &user.email, role, is_new };
+    match join(context, tx, joining, by).await? {
+        true => Ok(user),
+        false => Err(CreateUserError::Exists(user.email)),
     }
-    if !memberships::insert(&mut *tx, org_id, user.id, role, now).await? {
-        return Err(CreateUserError::Exists(user.email));
-    }
-    // An older version of this server can create keys and grants after a membership ended. These
-    // must not become valid again.
-    let left_over = if is_known {
-        end_access(tx, org_id, user.id, now).await?
-    } else {
-        MemberAccess::default()
-    };
-    let revoked =
-        RevokedGrants::of(context, &left_over.grants, RevocationCause::MembershipEnded, by);
-    let keys = left_over.key_subjects();
-    let mut changes = revoked.changes();
-    changes
-        .extend(keys.iter().map(|subject| key_revoked(KeyKind::Application, org_id, subject, now)));
-    let subject = format!("user:{}", user.id);
-    let after = Some(json!({"email": user.email, "role": role.as_str()}));
-    changes.push(Change {
-        org_id,
-        action: "member.joined",
-        subject: &subject,
-        before: None,
-        after,
-    });
-    record_and_publish(context, tx, by, changes, &revoked.events()).await?;
-    Ok(user)
 }
 
 async fn insert(
@@ -165,7 +133,9 @@ async fn insert(
 ) -> Result<NewUser, CreateUserError> {
     let Newcomer { email, name, password, role: _ } = newcomer;
     let (id, now) = (UserId(context.new_id()), context.clock.now());
-    let user = User { id, email, name, created_at: now, disabled_at: None };
+    // The operator vouches for the address.
+    let email_verified_at = Some(now);
+    let user = User { id, email, name, created_at: now, disabled_at: None, email_verified_at };
     users::insert(&mut *tx, &user, &password.hash).await?;
     if password.generated.is_some() {
         users::update_password_hash(&mut *tx, id, &password.hash, Some(now)).await?;
@@ -200,7 +170,7 @@ pub(in crate::actions) fn parse_email(text: &str) -> Result<String, CreateUserEr
     if well_formed { Ok(email) } else { Err(refused()) }
 }
 
-fn parse_name(text: &str) -> Result<String, CreateUserError> {
+pub(in crate::actions) fn parse_name(text: &str) -> Result<String, CreateUserError> {
     let name = text.trim();
     let well_formed =
         (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);

@@ -72,7 +72,7 @@ pub async fn enable_user(
         .transact("user.enable", |tx| {
             Box::pin(async move {
                 let user = find_user(&mut *tx, email).await?;
-                if users::enable(&mut *tx, user.id).await? {
+                if users::enable(&mut *tx, user.id, context.clock.now()).await? {
                     let subject = format!("user:{}", user.id);
                     let before = Some(json!({"disabled_at": user.disabled_at}));
                     for org_id in memberships::list_orgs(&mut *tx, user.id).await? {

@@ -1,6 +1,5 @@
-//! Locks a member whose membership is about to change.
-//!
-//! The row of the organization is locked first, so that two concurrent changes cannot leave it
+//! Finds and locks a member whose role is about to change, and checks that the change is allowed.
+//! The organization is locked first, so that two concurrent changes cannot leave it
 //! without an administrator.
 
 use crate::actions::users::create_user::parse_email;
@@ -9,9 +8,17 @@ use crate::db::engine::transaction::Tx;
 use crate::db::orgs::memberships;
 use crate::db::users::User;
 use crate::db::{orgs, users};
-use crate::rules::id::OrgId;
+use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::membership::keeps_an_administrator;
 use crate::rules::identity::permission::Role;
+
+/// How a command or a request names a member.
+#[derive(Clone, Copy, Debug)]
+pub enum MemberName<'a> {
+    /// In any spelling.
+    Email(&'a str),
+    Id(UserId),
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
@@ -34,12 +41,14 @@ pub enum MembershipError {
 pub(super) async fn lock_member(
     tx: &mut Tx,
     org_id: OrgId,
-    email: &str,
+    member: MemberName<'_>,
     role: Option<Role>,
 ) -> Result<(User, Role), MembershipError> {
-    let not_a_member = || MembershipError::NotAMember(email.escape_debug().to_string());
-    let address = parse_email(email).map_err(|_| not_a_member())?;
-    let user = users::find_by_email(&mut *tx, &address).await?.ok_or_else(not_a_member)?;
+    let not_a_member = || match member {
+        MemberName::Email(email) => MembershipError::NotAMember(email.escape_debug().to_string()),
+        MemberName::Id(id) => MembershipError::NotAMember(id.to_string()),
+    };
+    let user = find_user(tx, member).await?.ok_or_else(not_a_member)?;
     users::lock(tx, user.id).await?;
     orgs::lock_for_change(tx, org_id).await?;
     let present = memberships::find(&mut *tx, org_id, user.id).await?.ok_or_else(not_a_member)?;
@@ -48,4 +57,14 @@ pub(super) async fn lock_member(
         return Err(MembershipError::LastAdministrator(user.email));
     }
     Ok((user, present))
+}
+
+async fn find_user(tx: &mut Tx, member: MemberName<'_>) -> Result<Option<User>, DbError> {
+    match member {
+        MemberName::Email(email) => match parse_email(email) {
+            Ok(address) => users::find_by_email(&mut *tx, &address).await,
+            Err(_) => Ok(None),
+        },
+        MemberName::Id(id) => users::find(&mut *tx, id).await,
+    }
 }

@@ -3,6 +3,7 @@
 pub mod create_user;
 pub mod disable_user;
 mod end_access;
+pub(in crate::actions) mod join;
 pub mod membership;
 pub mod remove_member;
 pub mod remove_temporary_user;

@@ -7,7 +7,7 @@ use crate::actions::context::Context;
 use crate::actions::grants::revoked_grants::{RevokedAccess, RevokedGrants};
 use crate::actions::keys::revoked_keys::{KeyKind, key_revoked};
 use crate::actions::users::end_access::end_access;
-use crate::actions::users::membership::{MembershipError, lock_member};
+use crate::actions::users::membership::{MemberName, MembershipError, lock_member};
 use crate::actions::webhooks::publish_events::record_and_publish;
 use crate::db::engine::transaction::Tx;
 use crate::db::keys::callers::CallerCache;
@@ -31,26 +31,27 @@ pub async fn remove_member(
     context: &Context,
     callers: &CallerCache,
     org_id: OrgId,
-    email: &str,
+    member: MemberName<'_>,
     by: &AuditActor,
 ) -> Result<Removed, MembershipError> {
     let removed = context
-        .transact("member.remove", |tx| Box::pin(remove_in(context, tx, org_id, email, by)))
+        .transact("member.remove", |tx| Box::pin(remove_in(context, tx, org_id, member, by)))
         .await;
     // This also runs if the outcome is unknown: the membership may have ended.
     callers.clear();
     removed
 }
 
-async fn remove_in(
+/// Removes the member as part of a larger transaction.
+pub(in crate::actions) async fn remove_in(
     context: &Context,
     tx: &mut Tx,
     org_id: OrgId,
-    email: &str,
+    member: MemberName<'_>,
     by: &AuditActor,
 ) -> Result<Removed, MembershipError> {
     let now = context.clock.now();
-    let (user, role) = lock_member(tx, org_id, email, None).await?;
+    let (user, role) = lock_member(tx, org_id, member, None).await?;
     memberships::end(tx, org_id, user.id, now).await?;
     let access = end_access(tx, org_id, user.id, now).await?;
     let revoked = RevokedGrants::of(context, &access.grants, RevocationCause::MembershipEnded, by);

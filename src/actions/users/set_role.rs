@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::actions::audit;
 use crate::actions::audit::{AuditActor, Change};
 use crate::actions::context::Context;
-use crate::actions::users::membership::{MembershipError, lock_member};
+use crate::actions::users::membership::{MemberName, MembershipError, lock_member};
+use crate::db::engine::transaction::Tx;
 use crate::db::keys::callers::CallerCache;
 use crate::db::orgs::memberships;
 use crate::rules::id::{OrgId, UserId};
@@ -21,7 +22,7 @@ pub struct RoleSet {
 #[derive(Clone, Copy, Debug)]
 pub struct NewRole<'a> {
     pub org_id: OrgId,
-    pub email: &'a str,
+    pub member: MemberName<'a>,
     pub role: Role,
 }
 
@@ -33,28 +34,32 @@ pub async fn set_role(
     new: NewRole<'_>,
     by: &AuditActor,
 ) -> Result<RoleSet, MembershipError> {
-    let NewRole { org_id, email, role } = new;
-    let set = context
-        .transact("member.set_role", |tx| {
-            Box::pin(async move {
-                let (user, before) = lock_member(tx, org_id, email, Some(role)).await?;
-                if before != role {
-                    memberships::update_role(tx, org_id, user.id, role).await?;
-                    let subject = format!("user:{}", user.id);
-                    let change = Change {
-                        org_id,
-                        action: "member.role_changed",
-                        subject: &subject,
-                        before: Some(json!({"role": before})),
-                        after: Some(json!({"role": role})),
-                    };
-                    audit::record(context, tx, by, change).await?;
-                }
-                Ok(RoleSet { user_id: user.id, before })
-            })
-        })
-        .await;
+    let set =
+        context.transact("member.set_role", |tx| Box::pin(set_role_in(context, tx, new, by))).await;
     // This also runs if the outcome is unknown: the role may have changed.
     callers.clear();
     set
+}
+
+/// Sets the role as part of a larger transaction.
+pub(in crate::actions) async fn set_role_in(
+    context: &Context,
+    tx: &mut Tx,
+    new: NewRole<'_>,
+    by: &AuditActor,
+) -> Result<RoleSet, MembershipError> {
+    let NewRole { org_id, member, role } = new;
+    let (user, before) = lock_member(tx, org_id, member, Some(role)).await?;
+    if before != role {
+        memberships::update_role(tx, org_id, user.id, role, context.clock.now()).await?;
+        let change = Change {
+            org_id,
+            action: "member.role_changed",
+            subject: &format!("user:{}", user.id),
+            before: Some(json!({"role": before})),
+            after: Some(json!({"role": role})),
+        };
+        audit::record(context, tx, by, change).await?;
+    }
+    Ok(RoleSet { user_id: user.id, before })
 }

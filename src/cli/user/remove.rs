@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
+use crate::actions::users::membership::MemberName;
 use crate::actions::users::remove_member::remove_member;
 use crate::cli::arguments::org::OrgFlag;
 use crate::cli::failure::Failure;
@@ -20,9 +21,9 @@ pub async fn remove(
     output: Output,
 ) -> Result<(), Failure> {
     let org = org.find(context).await?;
-    let removed = remove_member(context, &empty_cache(), org.id, email, &AuditActor::COMMAND_LINE)
-        .await
-        .map_err(Failure::failed)?;
+    let (member, by) = (MemberName::Email(email), AuditActor::COMMAND_LINE);
+    let removed = remove_member(context, &empty_cache(), org.id, member, &by).await;
+    let removed = removed.map_err(Failure::failed)?;
     let done = json!({
         "id": removed.user_id,
         "email": email,

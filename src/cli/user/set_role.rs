@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::actions::audit::AuditActor;
 use crate::actions::context::Context;
+use crate::actions::users::membership::MemberName;
 use crate::actions::users::set_role;
 use crate::actions::users::set_role::NewRole;
 use crate::cli::arguments::org::OrgFlag;
@@ -35,7 +36,7 @@ pub async fn set_role(
     let role = *role;
     let org = org.find(context).await?;
     let by = AuditActor::COMMAND_LINE;
-    let new = NewRole { org_id: org.id, email, role };
+    let new = NewRole { org_id: org.id, member: MemberName::Email(email), role };
     let set = set_role::set_role(context, &empty_cache(), new, &by).await;
     let set = set.map_err(Failure::failed)?;
     let shown = json!({"id": set.user_id, "email": email, "org": org.name, "role": role});

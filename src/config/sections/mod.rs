@@ -38,6 +38,7 @@ mod database;
 mod http;
 mod keys;
 mod limits;
+mod links;
 mod log;
 mod outgoing;
 mod partners;
@@ -57,6 +58,7 @@ pub use crate::config::sections::database::Database;
 pub use crate::config::sections::http::{Http, names_this_machine};
 pub use crate::config::sections::keys::Keys;
 pub use crate::config::sections::limits::Limits;
+pub use crate::config::sections::links::Links;
 pub use crate::config::sections::log::{Log, LogFormat};
 pub use crate::config::sections::outgoing::Outgoing;
 pub use crate::config::sections::partners::Partners;
@@ -80,6 +82,7 @@ pub struct Config {
     pub registration: Registration,
     pub partners: Partners,
     pub keys: Keys,
+    pub links: Links,
     pub restriction: Restriction,
     pub consent: Consent,
     pub resources: Resources,
@@ -102,6 +105,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Registration::SECTION,
     Partners::SECTION,
     Keys::SECTION,
+    Links::SECTION,
     Restriction::SECTION,
     Consent::SECTION,
     Resources::SECTION,

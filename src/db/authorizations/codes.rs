@@ -159,7 +159,7 @@ macro_rules! found_columns {
         concat!(
             "c.grant_id, c.client_id, c.redirect_uri, c.code_challenge, c.scopes, c.resources, c.nonce,
              c.signed_in_at, c.expires_at, c.without_refresh, c.family_id, g.org_id, g.user_id,
-             u.email, u.name AS user_name, u.created_at AS user_created_at, ",
+             u.email, u.name AS user_name, u.created_at AS user_created_at, u.email_verified_at, ",
             standing_columns!()
         )
     };

@@ -47,7 +47,8 @@ macro_rules! select_authorizations {
         concat!(
             "SELECT g.id, g.org_id, g.client_id, g.user_id, g.consented_at, g.created_at, g.modified_at, g.last_used_at,
                     g.revoked_at, (SELECT string_agg(s.scope, ' ') FROM grant_scopes s WHERE s.grant_id = g.id) AS scopes,
-                    u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at",
+                    u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at,
+                    u.email_verified_at",
             $more,
             " FROM grants g JOIN users u ON u.id = g.user_id ",
             $($rest),+
@@ -62,7 +63,7 @@ macro_rules! list_of_clients {
     ($clients:literal) => {
         concat!(
             "SELECT id, org_id, client_id, user_id, consented_at, created_at, modified_at, last_used_at, revoked_at, scopes,
-                    email, user_name, user_created_at, user_disabled_at
+                    email, user_name, user_created_at, user_disabled_at, email_verified_at
                FROM (",
             select_authorizations!(
                 ", row_number() OVER (PARTITION BY g.client_id ORDER BY g.id) AS place",

@@ -74,7 +74,8 @@ pub async fn insert(
 ) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
         "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role, disabled_at = NULL
+         ON CONFLICT (org_id, user_id) DO UPDATE
+            SET role = excluded.role, disabled_at = NULL, modified_at = excluded.created_at
           WHERE memberships.disabled_at IS NOT NULL"
     )
     .bind(org_id.0)
@@ -104,19 +105,38 @@ pub async fn find(
     name.as_deref().map(role).transpose()
 }
 
+/// Returns the role of a former member.
+pub async fn find_ended(
+    db: impl DbHandle,
+    org_id: OrgId,
+    user_id: UserId,
+) -> Result<Option<Role>, DbError> {
+    let name: Option<String> = with_conn!(db, |conn| sqlx::query_scalar(
+        "SELECT role FROM memberships
+          WHERE org_id = $1 AND user_id = $2 AND disabled_at IS NOT NULL"
+    )
+    .bind(org_id.0)
+    .bind(user_id.0)
+    .fetch_optional(conn)
+    .await)?;
+    name.as_deref().map(role).transpose()
+}
+
 /// The organization must be locked.
 pub async fn update_role(
     tx: &mut Tx,
     org_id: OrgId,
     user_id: UserId,
     role: Role,
+    now: Timestamp,
 ) -> Result<(), DbError> {
     with_conn!(tx, |conn| sqlx::query(
-        "UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2"
+        "UPDATE memberships SET role = $3, modified_at = $4 WHERE org_id = $1 AND user_id = $2"
     )
     .bind(org_id.0)
     .bind(user_id.0)
     .bind(role.as_str())
+    .bind(now.seconds())
     .execute(conn)
     .await
     .map(drop))
@@ -129,15 +149,17 @@ pub async fn end(
     user_id: UserId,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    with_conn!(tx, |conn| sqlx::query(
-        "UPDATE memberships SET disabled_at = $3 WHERE org_id = $1 AND user_id = $2"
+    with_conn!(tx, |conn| {
+        sqlx::query(
+        "UPDATE memberships SET disabled_at = $3, modified_at = $3 WHERE org_id = $1 AND user_id = $2"
     )
     .bind(org_id.0)
     .bind(user_id.0)
     .bind(now.seconds())
     .execute(conn)
     .await
-    .map(drop))
+    .map(drop)
+    })
 }
 
 /// Lists the administrators of an organization who are not disabled.

@@ -1,7 +1,9 @@
 //! Organizations.
 
+pub mod invitations;
 pub mod memberships;
 pub mod org_clients;
+pub mod people;
 
 use sqlx::types::Json;
 use uuid::Uuid;

@@ -22,6 +22,8 @@ pub struct User {
     pub name: Option<String>,
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
+    /// `None`: the address does not count as verified.
+    pub email_verified_at: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -31,6 +33,7 @@ struct Row {
     name: Option<String>,
     created_at: i64,
     disabled_at: Option<i64>,
+    email_verified_at: Option<i64>,
 }
 
 impl From<Row> for User {
@@ -41,6 +44,7 @@ impl From<Row> for User {
             name: row.name,
             created_at: Timestamp::from_seconds(row.created_at),
             disabled_at: row.disabled_at.map(Timestamp::from_seconds),
+            email_verified_at: row.email_verified_at.map(Timestamp::from_seconds),
         }
     }
 }
@@ -53,6 +57,7 @@ pub(super) struct JoinedUser {
     user_name: Option<String>,
     user_created_at: i64,
     user_disabled_at: Option<i64>,
+    email_verified_at: Option<i64>,
 }
 
 impl From<JoinedUser> for User {
@@ -63,6 +68,7 @@ impl From<JoinedUser> for User {
             name: row.user_name,
             created_at: Timestamp::from_seconds(row.user_created_at),
             disabled_at: row.user_disabled_at.map(Timestamp::from_seconds),
+            email_verified_at: row.email_verified_at.map(Timestamp::from_seconds),
         }
     }
 }
@@ -70,35 +76,41 @@ impl From<JoinedUser> for User {
 /// Inserts a user who is not disabled.
 pub async fn insert(db: impl DbHandle, user: &User, password_hash: &str) -> Result<(), DbError> {
     with_conn!(db, |conn| sqlx::query(
-        "INSERT INTO users (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)"
+        "INSERT INTO users (id, email, name, password_hash, created_at, email_verified_at)
+         VALUES ($1, $2, $3, $4, $5, $6)"
     )
     .bind(user.id.0)
     .bind(&user.email)
     .bind(&user.name)
     .bind(password_hash)
     .bind(user.created_at.seconds())
+    .bind(user.email_verified_at.map(Timestamp::seconds))
     .execute(conn)
     .await
     .map(drop))
 }
 
 pub async fn find(db: impl DbHandle, id: UserId) -> Result<Option<User>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, email, name, created_at, disabled_at FROM users WHERE id = $1"
+    let row: Option<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(
+        "SELECT id, email, name, created_at, disabled_at, email_verified_at FROM users WHERE id = $1"
     )
     .bind(id.0)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     Ok(row.map(User::from))
 }
 
 pub async fn find_by_email(db: impl DbHandle, email: &str) -> Result<Option<User>, DbError> {
-    let row: Option<Row> = with_conn!(db, |conn| sqlx::query_as(
-        "SELECT id, email, name, created_at, disabled_at FROM users WHERE email = $1"
+    let row: Option<Row> = with_conn!(db, |conn| {
+        sqlx::query_as(
+        "SELECT id, email, name, created_at, disabled_at, email_verified_at FROM users WHERE email = $1"
     )
     .bind(email)
     .fetch_optional(conn)
-    .await)?;
+    .await
+    })?;
     Ok(row.map(User::from))
 }
 
@@ -108,14 +120,15 @@ pub async fn list_by_id(db: impl DbHandle, ids: &[UserId]) -> Result<Vec<User>, 
         db,
         |postgres| {
             sqlx::query_as(
-            "SELECT id, email, name, created_at, disabled_at FROM users WHERE id = ANY($1) ORDER BY id"
-        )
-        .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
-        .fetch_all(postgres)
-        .await
+                "SELECT id, email, name, created_at, disabled_at, email_verified_at
+               FROM users WHERE id = ANY($1) ORDER BY id",
+            )
+            .bind(ids.iter().map(|id| id.0).collect::<Vec<_>>())
+            .fetch_all(postgres)
+            .await
         },
         |sqlite| sqlx::query_as(
-            "SELECT id, email, name, created_at, disabled_at FROM users
+            "SELECT id, email, name, created_at, disabled_at, email_verified_at FROM users
               WHERE id IN (SELECT unhex(value) FROM json_each($1)) ORDER BY id"
         )
         .bind(ids_as_json(ids.iter().map(|id| id.0)))
@@ -156,11 +169,12 @@ pub async fn find_for_login(db: &Db, email: &str) -> Result<Option<(User, String
     }
     let row: Option<WithHash> = read_with_conn!(db, |conn| {
         sqlx::query_as(
-        "SELECT id, email, name, created_at, disabled_at, password_hash FROM users WHERE email = $1"
-    )
-    .bind(email)
-    .fetch_optional(conn)
-    .await
+            "SELECT id, email, name, created_at, disabled_at, email_verified_at, password_hash
+           FROM users WHERE email = $1",
+        )
+        .bind(email)
+        .fetch_optional(conn)
+        .await
     })?;
     Ok(row.map(|row| (User::from(row.user), row.password_hash)))
 }
@@ -214,7 +228,7 @@ pub async fn update_password_hash(
 /// Returns false if the user is already disabled.
 pub async fn disable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
-        "UPDATE users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL"
+        "UPDATE users SET disabled_at = $2, modified_at = $2 WHERE id = $1 AND disabled_at IS NULL"
     )
     .bind(id.0)
     .bind(now.seconds())
@@ -223,14 +237,31 @@ pub async fn disable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bo
     .map(|done| done.rows_affected() == 1))
 }
 
-pub async fn enable(db: impl DbHandle, id: UserId) -> Result<bool, DbError> {
+pub async fn enable(db: impl DbHandle, id: UserId, now: Timestamp) -> Result<bool, DbError> {
     with_conn!(db, |conn| sqlx::query(
-        "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL"
+        "UPDATE users SET disabled_at = NULL, modified_at = $2
+          WHERE id = $1 AND disabled_at IS NOT NULL"
     )
     .bind(id.0)
+    .bind(now.seconds())
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1))
+}
+
+pub async fn update_name(
+    tx: &mut Tx,
+    id: UserId,
+    name: Option<&str>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    with_conn!(tx, |conn| sqlx::query("UPDATE users SET name = $2, modified_at = $3 WHERE id = $1")
+        .bind(id.0)
+        .bind(name)
+        .bind(now.seconds())
+        .execute(conn)
+        .await
+        .map(drop))
 }
 
 /// Deletes a user and everything that belongs to them, including tokens. Audit events stay.

@@ -112,6 +112,7 @@ pub async fn find(db: &Db, digest: Digest) -> Result<Option<(Session, User, bool
         sqlx::query_as(
         "SELECT s.id, s.user_id, s.signed_in_at, s.last_seen_at, s.user_agent, s.address,
                 u.email, u.name AS user_name, u.created_at AS user_created_at, u.disabled_at AS user_disabled_at,
+                u.email_verified_at,
                 u.password_made_at
            FROM sessions s
            JOIN users u ON u.id = s.user_id

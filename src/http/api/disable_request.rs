@@ -34,7 +34,7 @@ struct RawMeta {
 
 impl JsonBody for DisableRequest {
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        let Resource { id, attributes: ObjectOf(attributes), meta: ObjectOf(meta) } =
+        let Resource { id, attributes: ObjectOf(attributes), meta: ObjectOf(meta), .. } =
             resource_of::<ObjectOf<RawAttributes>, ObjectOf<RawMeta>>(bytes, TYPE, SHAPE)?;
         let Some(Value::String(id)) = id else {
             return Err(ApiError::bad_member("data.id is missing or not a string", "/data/id"));

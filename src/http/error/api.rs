@@ -8,6 +8,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::actions::clients::disable_client::DisableClientError;
 use crate::actions::clients::private::PrivateClientError;
@@ -80,6 +81,8 @@ pub enum ApiError {
     MayNot(Box<str>),
     /// Each is missing, in one sentence.
     Incomplete(Vec<String>),
+    /// There is no such person, role or invitation in the organization.
+    NoSuchId(Uuid),
     NoSuchApiKey,
     NoSuchApplicationKey,
     NoSuchAuthMethod,
@@ -313,6 +316,7 @@ impl ApiError {
             Self::NotAReviewer => (StatusCode::FORBIDDEN, NOT_A_REVIEWER.into()),
             Self::MayNot(detail) => (StatusCode::FORBIDDEN, (&**detail).into()),
             Self::Incomplete(missing) => (StatusCode::BAD_REQUEST, missing.join("; ").into()),
+            Self::NoSuchId(id) => (StatusCode::NOT_FOUND, format!("{id} not found").into()),
             Self::NoSuchApiKey => not_found("API key not found"),
             Self::NoSuchApplicationKey => not_found("Application key not found"),
             Self::NoSuchAuthMethod => not_found("there is no auth method with this id"),

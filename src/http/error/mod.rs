@@ -6,6 +6,7 @@ mod api;
 mod keys;
 mod oauth;
 mod page;
+mod people;
 mod publishing;
 mod webhooks;
 

@@ -120,6 +120,27 @@ impl Permit for AuditRead {
     const ANY_OF: &'static [Permission] = &[Permission::AuditLogsRead];
 }
 
+/// To see the people of the organization, their roles and what these permit.
+pub struct PeopleRead;
+
+/// To invite people.
+pub struct PeopleInvite;
+
+/// To change roles, and to end memberships and invitations.
+pub struct PeopleManage;
+
+impl Permit for PeopleRead {
+    const ANY_OF: &'static [Permission] = &[Permission::UserAccessRead];
+}
+
+impl Permit for PeopleInvite {
+    const ANY_OF: &'static [Permission] = &[Permission::UserAccessInvite];
+}
+
+impl Permit for PeopleManage {
+    const ANY_OF: &'static [Permission] = &[Permission::UserAccessManage];
+}
+
 /// To see the API keys of the organization.
 pub struct ApiKeysRead;
 

@@ -61,12 +61,14 @@ struct RawData<A> {
     r#type: Option<Value>,
     #[serde(default)]
     attributes: A,
+    relationships: Option<Value>,
 }
 
 /// A resource that a caller sends, and the `meta` of its document.
 pub struct Resource<A, M> {
     pub id: Option<Value>,
     pub attributes: A,
+    pub relationships: Option<Value>,
     pub meta: M,
 }
 
@@ -85,7 +87,8 @@ where
         document.data.ok_or_else(|| ApiError::bad_member("data is missing", "/data"))?;
     match data.r#type.as_ref().and_then(Value::as_str) {
         Some(named) if named == kind => {
-            Ok(Resource { id: data.id, attributes: data.attributes, meta: document.meta })
+            let RawData { id, attributes, relationships, .. } = data;
+            Ok(Resource { id, attributes, relationships, meta: document.meta })
         }
         _ => Err(ApiError::bad_member(format!("data.type is not {kind}"), "/data/type")),
     }

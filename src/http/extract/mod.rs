@@ -18,7 +18,7 @@ pub use crate::http::extract::app_caller::AppCaller;
 pub use crate::http::extract::caller::{
     ApiKeysDelete, ApiKeysRead, ApiKeysWrite, AppsRead, AppsReadOrIntegrations, AppsWrite,
     AuditRead, Caller, Integrations, Members, OrgManagement, OwnApps, OwnClients, OwnClientsManage,
-    OwnKeysRead, OwnKeysWrite, Permit,
+    OwnKeysRead, OwnKeysWrite, PeopleInvite, PeopleManage, PeopleRead, Permit,
 };
 pub use crate::http::extract::client_ip::ClientIp;
 pub use crate::http::extract::client_uuid::ClientUuid;

@@ -11,12 +11,13 @@ use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 
+use crate::actions::tokens::issue::user_claims;
 use crate::app::App;
 use crate::db::users;
 use crate::http::error::OAuthError;
 use crate::http::extract::Authorization;
 use crate::http::headers::credentials::bearer_token;
-use crate::rules::token::claims::{UserClaims, UserInfo};
+use crate::rules::token::claims::UserInfo;
 
 pub async fn userinfo(
     State(app): State<Arc<App>>,
@@ -29,7 +30,7 @@ pub async fn userinfo(
     }
     let user =
         users::find(&app.context.db, live.claims.sub).await?.ok_or(OAuthError::BadAccessToken)?;
-    let claims = UserClaims::for_scopes(&live.scopes, &user.email, user.name.as_deref());
+    let claims = user_claims(&live.scopes, &user);
     let body = UserInfo { sub: user.id, user: claims };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

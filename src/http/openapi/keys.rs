@@ -207,7 +207,7 @@ fn time(name: &str, description: &str) -> Value {
     parameter
 }
 
-fn timestamp() -> Value {
+pub(super) fn timestamp() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
@@ -215,7 +215,7 @@ fn timestamp_or_null(description: &str) -> Value {
     json!({"type": ["string", "null"], "format": "date-time", "description": description})
 }
 
-fn id() -> Value {
+pub(super) fn id() -> Value {
     json!({"type": "string", "format": "uuid"})
 }
 

@@ -8,8 +8,10 @@ mod content;
 pub mod keys;
 pub mod oauth;
 pub mod partners;
+pub mod people;
 pub mod private_clients;
 mod resources;
+pub mod roles;
 mod schemas;
 pub mod test_auth_method;
 pub mod webhook_deliveries;
@@ -39,6 +41,8 @@ pub fn document(public_url: &str, paths: Value) -> Value {
                 keys::schemas(),
                 partners::schemas(),
                 audit::schemas(),
+                people::schemas(),
+                roles::schemas(),
                 auth_methods::schemas(),
                 test_auth_method::schemas(),
                 webhooks::schemas(),

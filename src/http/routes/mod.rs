@@ -7,6 +7,7 @@ mod keys;
 mod oauth;
 mod pages;
 mod partners;
+mod people;
 pub mod route;
 mod webhooks;
 
@@ -60,6 +61,8 @@ pub fn routes() -> Vec<Route> {
         keys::of_organizations(),
         keys::of_users(),
         audit::events(),
+        people::people(),
+        people::roles_and_permissions(),
         webhooks::webhooks_and_variables(),
         webhooks::deliveries(),
         webhooks::auth_methods(),

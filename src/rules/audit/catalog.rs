@@ -192,6 +192,12 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "An API key and an application key were created, as earlier versions recorded it.",
     ),
     kind(
+        "member.invited",
+        "invitation:ID",
+        &["email", "role", "link_expires_at"],
+        "A person was invited to the organization, or a link for an invitation was created.",
+    ),
+    kind(
         "member.joined",
         "user:ID",
         &["email", "role"],
@@ -199,11 +205,16 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
     ),
     kind(
         "member.left",
-        "user:ID",
+        "user:ID or invitation:ID",
         &["email", "role", "grants_ended", "application_keys_revoked"],
-        "A member left or was removed from the organization.",
+        "A member left or was removed from the organization, or an invitation was ended.",
     ),
-    kind("member.role_changed", "user:ID", &["role"], "The role of a member was changed."),
+    kind(
+        "member.role_changed",
+        "user:ID or invitation:ID",
+        &["role"],
+        "The role of a member or of an invited person was changed.",
+    ),
     kind("org.created", "org:ID", &["name"], "The organization was created."),
     kind(
         "org.default_client_scopes_set",
@@ -266,6 +277,12 @@ pub const AUDIT_EVENTS: &[AuditEventKind] = &[
         "grant:ID family:ID client:ID",
         &["revoked_at"],
         "An app revoked its own tokens.",
+    ),
+    kind(
+        "user.changed",
+        "user:ID or invitation:ID",
+        &["name"],
+        "The name of a user or of an invited person was changed.",
     ),
     kind(
         "user.disabled",

@@ -140,7 +140,12 @@ pub struct UserClaims {
 impl UserClaims {
     /// The claims that these scopes allow. `profile` does not reveal the email address: the user
     /// name is the part before the `@`.
-    pub fn for_scopes(scopes: &ScopeSet, email: &str, name: Option<&str>) -> Self {
+    pub fn for_scopes(
+        scopes: &ScopeSet,
+        email: &str,
+        is_verified: bool,
+        name: Option<&str>,
+    ) -> Self {
         let mut claims = Self::default();
         if scopes.contains("profile") {
             claims.name = name.map(str::to_owned);
@@ -148,7 +153,7 @@ impl UserClaims {
         }
         if scopes.contains("email") {
             claims.email = Some(email.to_owned());
-            claims.email_verified = Some(true);
+            claims.email_verified = Some(is_verified);
         }
         claims
     }
@@ -356,7 +361,7 @@ mod tests {
             ),
         ];
         for (scopes, name, expected) in cases {
-            let user = UserClaims::for_scopes(&set(scopes), "ada@example.com", name);
+            let user = UserClaims::for_scopes(&set(scopes), "ada@example.com", true, name);
             let mut with_sub = expected.clone();
             with_sub["sub"] = json!(NIL);
 
@@ -366,10 +371,19 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_is_not_verified_is_not_called_verified() {
+        let user = UserClaims::for_scopes(&set("email"), "ada@example.com", false, None);
+
+        assert_eq!(written(&user), json!({"email": "ada@example.com", "email_verified": false}));
+    }
+
+    #[test]
     fn an_id_token_has_the_claims_of_openid_connect_and_no_null() {
         let bare = id_token(None, UserClaims::default());
-        let full =
-            id_token(Some("n"), UserClaims::for_scopes(&set("email"), "ada@example.com", None));
+        let full = id_token(
+            Some("n"),
+            UserClaims::for_scopes(&set("email"), "ada@example.com", true, None),
+        );
 
         assert_eq!(
             written(&bare),

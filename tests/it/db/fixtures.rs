@@ -44,6 +44,7 @@ pub fn new_user(number: u64, email: &str) -> User {
         name: None,
         created_at: START,
         disabled_at: None,
+        email_verified_at: Some(START),
     }
 }
 

@@ -36,6 +36,7 @@ pub mod granted;
 pub mod listed;
 mod operator;
 pub mod outbox;
+pub mod people;
 pub mod plain_http;
 mod port;
 pub mod private_client;

@@ -11,6 +11,7 @@ use grantor::actions::grants::revoked_grants::RevokedAccess;
 use grantor::actions::orgs::default_client_scopes;
 use grantor::actions::orgs::default_client_scopes::NewDefaults;
 use grantor::actions::users::disable_user;
+use grantor::actions::users::membership::MemberName;
 use grantor::actions::users::remove_member::remove_member;
 use grantor::db::grants;
 use grantor::rules::client::ClientId;
@@ -116,7 +117,7 @@ on_both! {
         granted.tokens("mcp_read").await;
         let (operators, by) = (&app.app.callers, AuditActor::COMMAND_LINE);
 
-        let removed = remove_member(app.context(), operators, eve.org_id(), &eve.user.email, &by).await;
+        let removed = remove_member(app.context(), operators, eve.org_id(), MemberName::Id(eve.user.id), &by).await;
 
         let removed = removed.expect("is removed");
         assert_eq!((removed.grants, removed.last_token_ends_at), (1, Some(START.plus(HOUR))));

@@ -11,7 +11,7 @@ use grantor::actions::orgs::rename_org;
 use grantor::actions::users::create_user;
 use grantor::actions::users::create_user::NewMember;
 use grantor::actions::users::disable_user;
-use grantor::actions::users::membership::MembershipError;
+use grantor::actions::users::membership::{MemberName, MembershipError};
 use grantor::actions::users::remove_member::{Removed, remove_member};
 use grantor::actions::users::set_role;
 use grantor::actions::users::set_role::NewRole;
@@ -38,12 +38,12 @@ async fn set_role(
     email: &str,
     role: Role,
 ) -> Result<(), MembershipError> {
-    let new = NewRole { org_id, email, role };
+    let new = NewRole { org_id, member: MemberName::Email(email), role };
     set_role::set_role(app.context(), &app.app.callers, new, &BY).await.map(drop)
 }
 
 async fn remove(app: &TestApp, org_id: OrgId, email: &str) -> Result<Removed, MembershipError> {
-    remove_member(app.context(), &app.app.callers, org_id, email, &BY).await
+    remove_member(app.context(), &app.app.callers, org_id, MemberName::Email(email), &BY).await
 }
 
 /// Ends only the membership. Keys, grants and tokens are kept.

@@ -14,7 +14,7 @@ on_both! {
         let app = TestApp::start(engine).await;
         users::insert(app.db(), &new_user(1, "ada@acme.example"), "hash").await.expect("is inserted");
 
-        let ada = User { id: user_id(1), email: "ada@acme.example".to_owned(), name: None, created_at: START, disabled_at: None };
+        let ada = User { id: user_id(1), email: "ada@acme.example".to_owned(), name: None, created_at: START, disabled_at: None, email_verified_at: Some(START) };
         assert_eq!(users::find_by_email(app.db(), "ada@acme.example").await.expect("is readable"), Some(ada));
         assert_eq!(users::find_by_email(app.db(), "eve@acme.example").await.expect("is readable"), None);
     }
@@ -66,6 +66,7 @@ on_both! {
             name: name.map(str::to_owned),
             created_at: START,
             disabled_at: Some(after(10)),
+            email_verified_at: Some(START),
         };
         assert_eq!(users::find(app.db(), user_id(1)).await.expect("is readable"), Some(ada.clone()));
         assert_eq!(users::find(app.db(), user_id(2)).await.expect("is readable"), None);

@@ -14,7 +14,7 @@ use objects::{Objects, reachable};
 use operation::{Operation, body, credential};
 
 /// The pages with their titles and how their paths begin. The first that fits is the page of a path.
-const PAGES: [(&str, &str, &[&str]); 16] = [
+const PAGES: [(&str, &str, &[&str]); 19] = [
     (
         "api/registration.md",
         "API: registration and metadata",
@@ -53,6 +53,13 @@ const PAGES: [(&str, &str, &[&str]); 16] = [
         "API: your own application keys",
         &["/api/v2/current_user/application_keys"],
     ),
+    (
+        "api/invitations.md",
+        "API: invitations",
+        &["/api/v2/user_invitations", "/api/v2/users/{user_id}/invitations"],
+    ),
+    ("api/users.md", "API: users of your organization", &["/api/v2/users", "/api/v2/current_user"]),
+    ("api/roles.md", "API: roles and permissions", &["/api/v2/roles", "/api/v2/permissions"]),
     ("api/own-apps.md", "API: your own apps", &["/api/v2/user_authorized_clients"]),
     (
         "api/restrictions.md",
