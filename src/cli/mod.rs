@@ -10,6 +10,7 @@ mod client;
 pub mod database;
 pub mod failure;
 mod grant;
+mod invite;
 mod key;
 mod keys;
 mod org;
@@ -81,6 +82,8 @@ enum Command {
     /// Users and their memberships in organizations.
     #[command(subcommand)]
     User(user::Command),
+    /// Invite a person to an organization, and print the link with which they join.
+    Invite(invite::Arguments),
     /// API keys and application keys.
     #[command(subcommand)]
     Key(key::Command),
@@ -158,6 +161,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Bootstrap(arguments) => bootstrap::run(arguments, load()?, output),
         Command::Org(command) => org::run(command, load()?, output),
         Command::User(command) => user::run(command, load()?, output),
+        Command::Invite(arguments) => invite::run(arguments, load()?, output),
         Command::Key(command) => key::run(command, load()?, output),
         Command::Keys(command) => keys::run(command, load()?, output),
         Command::Client(command) => client::run(command, load()?, output),

@@ -44,6 +44,23 @@ pub async fn invite(
     Ok(invitation.clone())
 }
 
+/// Invites a person, or returns the invitation that is open already.
+pub async fn invite_or_find(
+    context: &Context,
+    org_id: OrgId,
+    new: NewInvitation<'_>,
+    by: &AuditActor,
+) -> Result<Invitation, PersonError> {
+    match invite(context, org_id, new, by).await {
+        Err(PersonError::IsInvited) => {
+            let email = parse_email(new.email).map_err(PersonError::of_email)?;
+            let open = invitations::find_by_email(&context.db, org_id, &email).await?;
+            open.ok_or(PersonError::IsInvited)
+        }
+        outcome => outcome,
+    }
+}
+
 async fn store(
     context: &Context,
     tx: &mut Tx,

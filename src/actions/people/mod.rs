@@ -1,6 +1,7 @@
 //! The people of an organization, as its members manage them over the API: invitations, roles,
 //! names, and the end of a membership.
 
+pub mod accept;
 pub mod create_links;
 pub mod give_role;
 pub mod invite;

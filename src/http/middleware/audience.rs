@@ -33,7 +33,8 @@ impl Audience {
     /// `/authorize` is such a path if `http.fallback_paths` is off.
     pub fn of_unknown(path: &str) -> Self {
         let is_among = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
-        if path == "/authorize" || path.starts_with("/account/") {
+        if path == "/authorize" || path.starts_with("/account/") || path.starts_with("/invitation/")
+        {
             Self::Page
         } else if is_among(&OAUTH) || path.contains(WELL_KNOWN) {
             Self::OAuth
@@ -62,6 +63,7 @@ mod tests {
             ("/t/.well-known/openid-configuration", Audience::OAuth),
             ("/account/something", Audience::Page),
             ("/account/.well-known/x", Audience::Page),
+            ("/invitation/x/y", Audience::Page),
             ("/.well-known", Audience::Strings),
             ("/api/v2/oauth2/clients/x/something", Audience::JsonApi),
             ("/api/v2/oauth2/default_scopes_restriction/x", Audience::JsonApi),

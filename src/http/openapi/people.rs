@@ -139,7 +139,7 @@ pub fn create_links() -> Value {
             "summary": "Create links for invitations",
             "description": "`meta.links` has the link of each invitation, by its ID. It is in this \
                             response and in no other. A new link ends the previous one. Send it to \
-                            the person: whoever has it can accept the invitation.",
+                            the person: anyone who has it can accept the invitation.",
             "requestBody": {"required": true, "content": json_of("NewUserInvitations")},
             "responses": {"201": {"description": "The invitations", "content": json_of("UserInvitations")}},
         }),

@@ -1,4 +1,4 @@
-//! `GET` and `POST /login`, `POST /logout`. `http/middleware/sign_in_attempts.rs` limits the attempts.
+//! `GET` and `POST /login`, `POST /logout`.
 
 use std::sync::Arc;
 
@@ -6,15 +6,13 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::actions::authorize::next_step::NextStep;
-use crate::actions::sign_in::{
-    SignInAttempt, SignInError, SignedIn, is_known_browser, sign_in, sign_out,
-};
+use crate::actions::sign_in::{SignedIn, sign_out};
 use crate::app::App;
 use crate::http::error::PageError;
 use crate::http::extract::browser::Browser;
 use crate::http::extract::{PageForm, PageQuery, RequestHandle};
-use crate::http::middleware::sign_in_attempts::Attempt;
 use crate::http::oauth::authorize::flow::Flow;
+use crate::http::pages::sign_in_attempt::{SignInOutcome, attempt_sign_in};
 use crate::http::redirect::see_other;
 use crate::http::views::{LoginFailure, LoginPage};
 use crate::rules::authorization::next_step::Interaction;
@@ -100,34 +98,10 @@ pub async fn submit(
         None => Continuing::To(ReturnTo::parse(&form)),
     };
     let email = form.get("email").unwrap_or_default().trim().to_lowercase();
-    let is_known = is_known_browser(&app.context, browser.known_digest(), &email).await?;
-    let known = browser.known_digest().filter(|_| is_known);
-    let counted = match Attempt::begin(&app.limits, browser.address(), &email, known) {
-        Ok(counted) => counted,
-        Err(refusal) => {
-            app.metrics.login("limited");
-            app.metrics.refused(refusal.class.name());
-            tracing::warn!(reference = browser.reference(), "too many sign-in attempts");
-            let failure = LoginFailure::TooMany { seconds: refusal.reset };
-            return Ok(page(&browser, continuing, email, Some(failure)));
-        }
-    };
-    let outcome = attempt(&app, &browser, &form, &email, is_known).await;
-    if !matches!(outcome, Err(SignInError::Refused)) {
-        counted.give_back();
-    }
-    match outcome {
-        Ok(made) => Ok(signed_in(&app, &browser, continuing, &made)),
-        Err(SignInError::Refused) => {
-            app.metrics.login("refused");
-            // The log has no email address: people sometimes type their password into that field.
-            tracing::warn!(reference = browser.reference(), "sign-in refused");
-            Ok(page(&browser, continuing, email, Some(LoginFailure::WrongCredentials)))
-        }
-        Err(SignInError::Busy(_)) => {
-            Ok(page(&browser, continuing, email, Some(LoginFailure::Busy)))
-        }
-        Err(SignInError::Db(cause)) => Err(cause.into()),
+    let password = Secret::new(form.get("password").unwrap_or_default().to_owned());
+    match attempt_sign_in(&app, &browser, &email, password).await? {
+        SignInOutcome::SignedIn(made) => Ok(signed_in(&browser, continuing, &made)),
+        SignInOutcome::Failed(failure) => Ok(page(&browser, continuing, email, Some(failure))),
     }
 }
 
@@ -151,34 +125,9 @@ fn percent_encoded(handle: &str) -> String {
     form_urlencoded::byte_serialize(handle.as_bytes()).collect()
 }
 
-async fn attempt(
-    app: &App,
-    browser: &Browser,
-    form: &Parameters,
-    email: &str,
-    is_known: bool,
-) -> Result<SignedIn, SignInError> {
-    let attempt = SignInAttempt {
-        email,
-        password: Secret::new(form.get("password").unwrap_or_default().to_owned()),
-        user_agent: &browser.user_agent,
-        address: browser.address(),
-        replaces: browser.session().map(|signed_in| (signed_in.session.id, signed_in.user.id)),
-        browser: browser.known_digest(),
-        is_known,
-    };
-    sign_in(&app.context, attempt).await
-}
-
 /// Continues the pending request, or opens the account, with a new session. A session that an
 /// attacker planted is never reused (RFC 6819 section 4.4.1.10).
-fn signed_in(
-    app: &App,
-    browser: &Browser,
-    continuing: Continuing<'_>,
-    made: &SignedIn,
-) -> Response {
-    app.metrics.login("ok");
+fn signed_in(browser: &Browser, continuing: Continuing<'_>, made: &SignedIn) -> Response {
     let next = match continuing {
         Continuing::With(flow) => flow.to_page(Interaction::Consent),
         Continuing::To(to) => see_other(&to.url()),

@@ -68,6 +68,7 @@ pub fn routes() -> Vec<Route> {
         webhooks::auth_methods(),
         pages::sign_in(),
         pages::account_pages(),
+        pages::invitations(),
         vec![Route {
             path: "/openapi.json",
             policy: Policy::DOCUMENT,

@@ -2,7 +2,7 @@
 
 use crate::http::middleware::policy::Policy;
 use crate::http::pages::{
-    account, connect, consent, disabled, login, not_permitted, organization, password,
+    account, connect, consent, disabled, invitation, login, not_permitted, organization, password,
 };
 use crate::http::redirect::see_other;
 use crate::http::routes::access::BROWSER;
@@ -63,6 +63,15 @@ pub fn sign_in() -> Vec<Route> {
             operations: vec![get(BROWSER, connect::show), post(BROWSER, connect::begin)],
         },
     ]
+}
+
+/// Where an invited person joins an organization.
+pub fn invitations() -> Vec<Route> {
+    vec![Route {
+        path: "/invitation/{token}",
+        policy: Policy::PAGE,
+        operations: vec![get(BROWSER, invitation::show), post(BROWSER, invitation::accept)],
+    }]
 }
 
 pub fn account_pages() -> Vec<Route> {

@@ -1,6 +1,6 @@
 //! The management API of people, invitations, roles and permissions.
 
-use crate::http::api::{roles, user_invitations, users};
+use crate::http::api::people::{roles, user_invitations, users};
 use crate::http::extract::{PeopleInvite, PeopleManage, PeopleRead};
 use crate::http::middleware::policy::Policy;
 use crate::http::openapi::people as describe;

@@ -34,15 +34,19 @@ struct Html<'a> {
 
 impl Html<'_> {
     fn failure(&self) -> Option<&'static str> {
-        let key = match self.page.failure? {
-            PasswordFailure::Weak(PasswordError::TooShort | PasswordError::TooLong) => {
-                "password.length"
-            }
-            PasswordFailure::Weak(PasswordError::Common) => "password.common",
-            PasswordFailure::Weak(PasswordError::Personal) => "password.personal",
-            PasswordFailure::Same => "password.same",
-        };
-        Some(self.words.text(key))
+        self.page.failure.map(|failure| self.words.text(failure.key()))
+    }
+}
+
+impl PasswordFailure {
+    /// The key of its text.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Weak(PasswordError::TooShort | PasswordError::TooLong) => "password.length",
+            Self::Weak(PasswordError::Common) => "password.common",
+            Self::Weak(PasswordError::Personal) => "password.personal",
+            Self::Same => "password.same",
+        }
     }
 }
 

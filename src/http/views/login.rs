@@ -60,20 +60,35 @@ impl LoginPage {
         let forms = if self.request.is_some() { Forms::ThenToClient } else { Forms::Here };
         let answer = answer::page(self.status(), &Html { page: self, words }, words, forms);
         match self.failure {
-            Some(LoginFailure::TooMany { seconds }) => answer::with_retry_after(answer, seconds),
-            Some(LoginFailure::Busy) => answer::with_retry_after(answer, BUSY_FOR),
-            Some(LoginFailure::WrongCredentials) | None => answer,
+            Some(failure) => failure.with_retry_after(answer),
+            None => answer,
         }
     }
 
-    /// Wrong credentials return 403, because a 401 has to name an HTTP authentication scheme
-    /// (RFC 9110 section 15.5.2), and a form is not one.
     const fn status(&self) -> StatusCode {
         match self.failure {
             None => StatusCode::OK,
-            Some(LoginFailure::WrongCredentials) => StatusCode::FORBIDDEN,
-            Some(LoginFailure::TooMany { .. }) => StatusCode::TOO_MANY_REQUESTS,
-            Some(LoginFailure::Busy) => StatusCode::SERVICE_UNAVAILABLE,
+            Some(failure) => failure.status(),
+        }
+    }
+}
+
+impl LoginFailure {
+    /// Wrong credentials return 403, because a 401 has to name an HTTP authentication scheme
+    /// (RFC 9110 section 15.5.2), and a form is not one.
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::WrongCredentials => StatusCode::FORBIDDEN,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(super) fn with_retry_after(self, answer: Response) -> Response {
+        match self {
+            Self::TooMany { seconds } => answer::with_retry_after(answer, seconds),
+            Self::Busy => answer::with_retry_after(answer, BUSY_FOR),
+            Self::WrongCredentials => answer,
         }
     }
 }

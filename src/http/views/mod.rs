@@ -17,6 +17,7 @@ mod disabled;
 mod format;
 #[cfg(test)]
 mod gallery;
+mod invitation;
 mod login;
 mod not_permitted;
 mod problem;
@@ -36,6 +37,7 @@ pub use crate::http::views::consent::{
     WithheldScope,
 };
 pub use crate::http::views::disabled::DisabledPage;
+pub use crate::http::views::invitation::{InvitationGonePage, InvitationPage, InvitationStep};
 pub use crate::http::views::login::{LoginFailure, LoginPage};
 pub use crate::http::views::not_permitted::NotPermittedPage;
 pub use crate::http::views::problem::{Problem, ProblemPage};

@@ -327,8 +327,12 @@ mod tests {
 
     #[test]
     fn the_supported_claims_are_exactly_those_that_exist() {
-        let user =
-            UserClaims::for_scopes(&set("openid profile email"), "ada@example.com", Some("Ada"));
+        let user = UserClaims::for_scopes(
+            &set("openid profile email"),
+            "ada@example.com",
+            true,
+            Some("Ada"),
+        );
         let user_info = UserInfo { sub: UserId(Uuid::nil()), user: user.clone() };
         let names = |claims: Value| {
             claims.as_object().expect("claims").keys().cloned().collect::<BTreeSet<_>>()

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod grant;
 mod help;
+mod invite;
 mod key;
 mod keys;
 mod org;

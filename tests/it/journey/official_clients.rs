@@ -78,6 +78,22 @@ on_both! {
 }
 
 on_both! {
+    async fn the_python_client_can_manage_people_roles_and_invitations(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, _server) = (program.bootstrap(), program.start());
+
+        ends_well(python("people.py"), &program, &keys);
+    }
+
+    async fn the_node_client_can_manage_people_roles_and_invitations(engine: Engine) {
+        let program = Program::on(engine).await;
+        let (keys, _server) = (program.bootstrap(), program.start());
+
+        ends_well(node("people.js"), &program, &keys);
+    }
+}
+
+on_both! {
     async fn the_python_client_can_manage_auth_methods_and_no_secret_is_logged(engine: Engine) {
         auth_methods_are_looked_after(engine, python("auth_methods.py")).await;
     }

@@ -4,6 +4,7 @@ mod account;
 mod browser;
 mod connect;
 mod consent;
+mod invitation;
 mod login;
 mod organization;
 mod password;

@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod consent;
+pub mod invitations;
 pub mod problems;
 pub mod sign_in;
 
@@ -65,7 +66,13 @@ fn state(name: impl Into<String>, render: impl Fn(Language) -> Response + 'stati
 }
 
 fn states() -> Vec<State> {
-    let all = [sign_in::states(), account::states(), problems::states(), consent::states()];
+    let all = [
+        sign_in::states(),
+        account::states(),
+        problems::states(),
+        consent::states(),
+        invitations::states(),
+    ];
     all.into_iter().flatten().collect()
 }
 

@@ -28,7 +28,7 @@ const PAGES: [(&str, &str, &[&str]); 6] = [
     (
         "cli/organizations.md",
         "Commands: organizations, users and API keys",
-        &["bootstrap", "org", "user", "key"],
+        &["bootstrap", "org", "user", "invite", "key"],
     ),
     (
         "cli/apps.md",
