@@ -1,5 +1,7 @@
 """An administrator manages people, roles and invitations."""
 
+from uuid import UUID
+
 from datadog_api_client.exceptions import ApiException, ForbiddenException, NotFoundException
 from datadog_api_client.v2.api.roles_api import RolesApi
 from datadog_api_client.v2.api.users_api import UsersApi
@@ -115,8 +117,9 @@ def roles_are_given(client, role_id, person, administrator):
 
 def refusals_are_understood(client, stranger, administrator):
     not_found = (404, {"errors": [f"{NOBODY} not found"]})
-    for call in (client.get_user, client.disable_user, client.delete_user_invitations, client.get_invitation):
+    for call in (client.get_user, client.disable_user, client.get_invitation):
         assert refusal(NotFoundException, lambda: call(NOBODY)) == not_found
+    assert refusal(NotFoundException, lambda: client.delete_user_invitations(UUID(NOBODY))) == not_found
     needed = (403, {"errors": ["the organization needs an administrator"]})
     assert refusal(ForbiddenException, lambda: client.disable_user(administrator)) == needed
     status, body = refusal(ApiException, lambda: client.update_user(administrator, body=changed(NOBODY, name="X")))
@@ -129,6 +132,6 @@ admin_role, standard_role = roles_are_listed(roles)
 pending = people_are_invited(users, standard_role)
 own = people_are_listed(users, pending)
 roles_are_given(roles, admin_role, pending, own)
-assert users.delete_user_invitations(pending) is None
+assert users.delete_user_invitations(UUID(pending)) is None
 refusals_are_understood(users, api(api_key="0" * 32, application_key="0" * 40, kind=UsersApi), own)
 print("the journey ends well")

@@ -13,7 +13,8 @@ use crate::rules::identity::permission::Role;
 use crate::rules::syntax::json_text;
 
 const TYPE: &str = "users";
-const SHAPE: &str = "the body is not {\"data\": {\"type\": \"users\", \"attributes\": {...}}} with each member at most once";
+const SHAPE: &str = "the body is not {\"data\": {\"type\": \"users\", \"attributes\": {...}}} with each \
+                     member at most once";
 const UNKNOWN: &str = "an attribute is unknown: there are only email and name";
 const UNKNOWN_IN_CHANGE: &str = "an attribute is unknown: there are only name and disabled";
 const OTHER_ID: &str = "UUID's in the URL and request body do not match";
@@ -111,7 +112,8 @@ pub struct RoleHolder(pub UserId);
 
 impl JsonBody for RoleHolder {
     fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        const SHAPE: &str = "the body is not {\"data\": {\"id\": ..., \"type\": \"users\"}} with each member at most once";
+        const SHAPE: &str = "the body is not {\"data\": {\"id\": ..., \"type\": \"users\"}} with \
+                             each member at most once";
         let Resource { id, .. } = resource_of::<IgnoredAny, IgnoredAny>(bytes, TYPE, SHAPE)?;
         let id = id.as_ref().and_then(Value::as_str).and_then(uuid);
         let id = id.ok_or_else(|| ApiError::bad_member("data.id is not a UUID", "/data/id"))?;

@@ -25,7 +25,8 @@ use crate::rules::id::{OrgId, UserId};
 use crate::rules::identity::permission::{Permission, Role};
 use crate::rules::identity::person::may_invite_as;
 
-const HIGHER_ROLE: &str = "inviting a person with a role other than read_only also needs the permission user_access_manage";
+const HIGHER_ROLE: &str = "inviting a person with a role other than read_only also needs the \
+                           permission user_access_manage";
 
 pub async fn list(
     State(app): State<Arc<App>>,
