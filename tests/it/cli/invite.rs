@@ -34,4 +34,21 @@ on_both! {
         assert_eq!(refused.code, 1, "{refused:?}");
         assert!(refused.stderr.contains("already a member of the organization"), "{refused:?}");
     }
+
+    async fn no_log_line_contains_the_token_of_a_link(engine: Engine) {
+        let program = Program::on(engine).await.with("GRANTOR_LOG__LEVEL", "trace");
+        program.bootstrap();
+        let server = program.start();
+        let shown = program.json(&["invite", "--email", "new@acme.example", "--role", "read_only"]);
+        let link = shown["link"].as_str().expect("a link");
+        let path = link.strip_prefix(&program.url()).expect("is on this server");
+
+        let page = server.get(path);
+
+        assert!(page.text.contains("new@acme.example"), "{}", page.text);
+        let stopped = server.stop();
+        let token = path.strip_prefix("/invitation/").expect("a token");
+        assert!(stopped.stderr.contains("/invitation/{token}"), "the request is in the log");
+        assert!(!stopped.stderr.contains(token) && !stopped.stdout.contains(token));
+    }
 }
