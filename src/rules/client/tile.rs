@@ -15,10 +15,10 @@ pub struct TileFacts {
 
 /// The organizations of a user for which they can connect the client. If there are none, the user
 /// does not see the tile.
-pub fn organizations_for<'a>(
+pub fn organizations_for(
     tile: TileFacts,
-    organizations: &'a [(OrgId, String)],
-) -> Vec<&'a (OrgId, String)> {
+    organizations: &[(OrgId, String)],
+) -> Vec<&(OrgId, String)> {
     let is_for_all = tile.is_listed && !tile.is_private;
     organizations.iter().filter(|(id, _)| is_for_all || *id == tile.owner).collect()
 }
