@@ -81,7 +81,7 @@ pub async fn accept_as_new_user(
         return Err(AcceptError::HasAccount);
     }
     let Invitation { email, name, .. } = &shown.invitation;
-    let orgs = &[shown.org_name.clone()];
+    let orgs = std::slice::from_ref(&shown.org_name);
     password::check(chosen.expose(), Owner { email, name: name.as_deref(), orgs })?;
     // No database connection waits for the hash.
     let hash = &context.passwords.hash(chosen, &context.random).await?;

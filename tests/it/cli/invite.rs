@@ -12,7 +12,7 @@ on_both! {
         let json = [&["--output", "json"][..], &invite].concat();
 
         let first = program.run(&json);
-        let second = program.run(&invite);
+        let second = program.run(invite);
 
         assert_eq!((first.code, second.code), (0, 0), "{first:?} {second:?}");
         let shown: Value = serde_json::from_str(&first.stdout).expect("JSON");
@@ -27,9 +27,9 @@ on_both! {
     async fn a_member_cannot_be_invited(engine: Engine) {
         let program = Program::on(engine).await;
         program.bootstrap();
-        program.run(&["user", "create", "--email", "ada@acme.example", "--role", "standard"]);
+        program.run(["user", "create", "--email", "ada@acme.example", "--role", "standard"]);
 
-        let refused = program.run(&["invite", "--email", "ada@acme.example", "--role", "admin"]);
+        let refused = program.run(["invite", "--email", "ada@acme.example", "--role", "admin"]);
 
         assert_eq!(refused.code, 1, "{refused:?}");
         assert!(refused.stderr.contains("already a member of the organization"), "{refused:?}");
